@@ -90,6 +90,26 @@ describe.skipIf(!hasRedisServer())('limits that two processes count in one Redis
     expect(await other.take(demands.slice(0, 2))).toBeUndefined()
   })
 
+  it('tell the shortage that lasts longest, so that no client waits in vain', async () => {
+    const slow = { ...bucket('slow'), burst: 1 }
+    await one.take([{ ...bucket('sooner', 10), tokenMs: 1000 }, slow, place('taken', 60_000, 'a', 'b')])
+    const demands = [place('taken', 60_000, 'c'), { ...bucket('sooner'), tokenMs: 1000 }, slow]
+    const shortage = await other.take(demands)
+    expect(shortage).toEqual({ index: 2, waitMs: expect.any(Number) })
+    expect(shortage?.waitMs).toBeGreaterThan(30_000)
+    expect(await other.take(demands.slice(0, 1))).toEqual({ index: 0, waitMs: undefined })
+  })
+
+  it('never wait for longer than a bucket takes to fill, also when the clock of Redis was set back', async () => {
+    await one.take([bucket('clock', 10)])
+    const client = createClient({ url: server.url })
+    await client.connect()
+    const [key = ''] = await client.keys('*clock')
+    await client.set(key, String(Number(await client.get(key)) + 86_400_000))
+    await client.close()
+    expect(await other.take([bucket('clock')])).toEqual({ index: 0, waitMs: 60_000 })
+  })
+
   it('are counted by each process alone while Redis stands still, and together when it is back', async () => {
     const issues: string[] = []
     const counters = createSharedCounters(one, createLocalCounters(systemClock, 5), systemClock, (issue) => issues.push(issue))
@@ -167,6 +187,31 @@ describe('a store that does not answer', () => {
     clock.advance(250)
     await again
     expect(asked).toBe(2)
+  })
+
+  it('leaves places to those who held them before, for as long as they hold them, each process in its part', async () => {
+    let isAway = false
+    const answer = async (): Promise<undefined> => {
+      if (isAway) throw new Error('no connection')
+    }
+    const store: StoreCounters = { take: answer, hold: answer, release: answer, close: answer }
+    const counters = createSharedCounters(store, createLocalCounters(clock), clock, () => {})
+    const [first, second, third] = ['first', 'second', 'third'].map((holder) => place('outage', 60_000, holder)) as [
+      PlaceDemand,
+      PlaceDemand,
+      PlaceDemand,
+    ]
+    await counters.take([first])
+    isAway = true
+    await counters.take([second])
+    expect(await counters.take([third])).toEqual({ index: 0, waitMs: undefined })
+    for (let held = 0; held < 10; held += 1) {
+      clock.advance(20_000)
+      counters.hold([first, second])
+    }
+    expect(await counters.take([third])).toEqual({ index: 0, waitMs: undefined })
+    counters.release([first])
+    expect(await counters.take([third])).toBeUndefined()
   })
 
   it('gets back the places that it gives too late', async () => {

@@ -39,18 +39,24 @@ interface Limits {
   readonly general?: readonly object[]
   /** `rate_limits` of the server. */
   readonly own?: readonly object[]
+  /** Servers that stand before it. */
+  readonly before?: readonly object[]
 }
 
 /** The pipeline before a server with these limits, as the configuration file has them. */
-async function guard({ general = [], own = [] }: Limits, answer?: Answer, changes: Partial<Route> = {}): Promise<void> {
+async function guard(
+  { general = [], own = [], before = [] }: Limits,
+  answer?: Answer,
+  changes: Partial<Route> = {},
+): Promise<void> {
   if (answer) upstream.answerWith(answer)
   const config = {
     issuers: [issuer],
     rate_limits: general,
-    servers: [{ path: '/mcp', upstream: upstream.origin, rate_limits: own }],
+    servers: [...before, { path: '/mcp', upstream: upstream.origin, rate_limits: own }],
   }
   const { plan } = loadConfigValue(config, { env: {}, directory: '.', terminal: false })
-  const [server] = plan.servers
+  const server = plan.servers.at(-1)
   const [endpoint] = server?.endpoints ?? []
   if (server === undefined || endpoint?.upstream.kind !== 'http') throw new Error('the configuration has no such server')
   const rateLimits = limiter.limit(changes.server ?? 'test', server.rateLimits)
@@ -137,6 +143,25 @@ describe('calls a minute', () => {
     expect(gate.records.at(-1)).toMatchObject({ code: 'rate_limited', reason: 'calls_per_minute', cause: 'rate_limits[0]' })
     clock.advance(2000)
     expect(await statusesOf(2, callOf('a'))).toEqual([200, 429])
+  })
+
+  it('say the time after which every limit has room, not the first alone', async () => {
+    await guard({ general: [{ calls_per_minute: 60, burst: 1 }], own: [{ tools: ['a'], calls_per_minute: 2, burst: 1 }] })
+    expect(await statusesOf(1, callOf('a'))).toEqual([200])
+    const refused = await send(callOf('a'))
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '30'])
+    expect(gate.records.at(-1)).toMatchObject({ reason: 'calls_per_minute', cause: 'servers[0].rate_limits[0]' })
+    clock.advance(30_000)
+    expect(await statusesOf(1, callOf('a'))).toEqual([200])
+  })
+
+  it('of a server count on when another server is put before it in the file', async () => {
+    const own = [{ calls_per_minute: 1 }]
+    await guard({ own })
+    expect(await statusesOf(2, callOf('a'))).toEqual([200, 429])
+    await guard({ own, before: [{ path: '/first', upstream: upstream.origin, rate_limits: own }] })
+    expect(await statusesOf(1, callOf('a'))).toEqual([429])
+    expect(gate.records.at(-1)).toMatchObject({ cause: 'servers[1].rate_limits[0]' })
   })
 
   it('count each operation of a batch, and take all of it or nothing', async () => {

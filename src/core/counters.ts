@@ -24,7 +24,7 @@ export interface PlaceDemand {
   readonly expiresAfterMs: number
 }
 
-/** The demand that was not met. */
+/** The demand that was not met; of several the one that cannot be met for longest, so that a wait is not followed by another one. */
 export interface Shortage {
   readonly index: number
   /** Milliseconds until it can be met; undefined where that depends on others, or on when all processes count together again. */
@@ -35,7 +35,7 @@ export interface Shortage {
 export interface Counters {
   /** Into how many parts limits are divided, of which this process has one: 1 where all processes count together. */
   readonly share: number
-  /** Meets all demands, or none: then it returns the first that could not be met. */
+  /** Meets all demands, or none: then it returns one that could not be met. */
   take(demands: readonly Demand[]): Shortage | undefined | Promise<Shortage | undefined>
   /** Holds places for their whole time from now, whether or not there is room. */
   hold(places: readonly PlaceDemand[]): void

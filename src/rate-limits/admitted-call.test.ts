@@ -7,7 +7,7 @@ import type { RateLimitPlan } from '../core/plan/rate-limit-plan.ts'
 import { createLocalCounters } from './local-counters.ts'
 import { createRateLimiter } from './rate-limits.ts'
 
-const RATES = { label: 'rate_limits[0]', tools: undefined, callsPerMinute: 60, burst: 60 }
+const RATES = { label: 'rate_limits[0]', countedAs: 'rate_limits[0]', tools: undefined, callsPerMinute: 60, burst: 60 }
 const PLAN: RateLimitPlan = { ...RATES, per: ['tool'], concurrentCalls: 5, streams: undefined, sessions: undefined }
 const CALL: Operation = { kind: 'request', method: 'tools/call', targetKind: 'tool', target: 'echo', id: '1' }
 

@@ -8,9 +8,9 @@ import { formatPrincipalKey } from '../core/principal.ts'
  *
  * @param tool - undefined where tools are not counted apart
  */
-export function formatKey({ label, per }: RateLimitPlan, server: string, call: Call, tool?: string): string {
+export function formatKey({ countedAs, per }: RateLimitPlan, server: string, call: Call, tool?: string): string {
   const parts = per.map((subject) => formatPart(subject, server, call, tool))
-  return hash('sha256', JSON.stringify([label, ...parts]), 'base64url')
+  return hash('sha256', JSON.stringify([countedAs, ...parts]), 'base64url')
 }
 
 function formatPart(subject: RateLimitSubject, server: string, { principal }: Call, tool: string | undefined): unknown {

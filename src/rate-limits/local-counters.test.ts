@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createFakeClock } from '../../test/support/fake-clock.ts'
+import { measureMemory } from '../../test/support/memory.ts'
 import type { BucketDemand, PlaceDemand } from '../core/counters.ts'
 import { createLocalCounters } from './local-counters.ts'
 
@@ -79,6 +80,18 @@ describe('places', () => {
     expect(take([place('a', '4')])).toBeDefined()
   })
 
+  it('that are only held, and asked for by nothing, are forgotten when their time is over', () => {
+    const clock = createFakeClock()
+    const { hold, take } = createLocalCounters(clock)
+    const before = measureMemory()
+    for (let times = 0; times < 10_000; times += 1) {
+      hold([place('a', `${times} ${'x'.repeat(1000)}`.toUpperCase())])
+      clock.advance(1000)
+    }
+    expect(measureMemory() - before).toBeLessThan(2_000_000)
+    expect(take([place('a', 'another')])).toBeDefined()
+  })
+
   it('are not given in part', () => {
     const { take } = createLocalCounters(createFakeClock())
     expect(take([place('a', '1', '2', '3')])).toEqual({ index: 0, waitMs: undefined })
@@ -91,6 +104,15 @@ it('takes nothing where one of several demands is not met', () => {
   void take([place('full', '1', '2')])
   expect(take([bucket('a', 10), place('b', '1', '2'), place('full', '3')])).toEqual({ index: 2, waitMs: undefined })
   expect(take([bucket('a', 10), place('b', '1', '2')])).toBeUndefined()
+})
+
+it('tells the shortage that lasts longest, so that no client waits in vain', () => {
+  const { take } = createLocalCounters(createFakeClock())
+  const slow = { ...bucket('slow'), tokenMs: 60_000, burst: 1 }
+  void take([bucket('quick', 10), slow, place('full', '1', '2')])
+  expect(take([place('full', '3'), bucket('quick'), slow])).toEqual({ index: 2, waitMs: 60_000 })
+  expect(take([slow, bucket('quick'), place('full', '3')])).toEqual({ index: 0, waitMs: 60_000 })
+  expect(take([slow, bucket('never', 11), place('full', '3')])).toEqual({ index: 1, waitMs: undefined })
 })
 
 it('has its part of each limit, and at least one, where several processes divide it', () => {

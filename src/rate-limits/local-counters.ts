@@ -22,9 +22,23 @@ export function createLocalCounters(clock: Clock, share = 1): Counters {
     const taken = countLive(places.get(demand.key), now)
     return taken + demand.holders.length > portion(demand.most, share) ? { index, waitMs: undefined } : undefined
   }
+  const findLongest = (demands: readonly Demand[], now: number): Shortage | undefined => {
+    let longest: Shortage | undefined
+    for (const [index, demand] of demands.entries()) {
+      const shortage = findShortage(demand, index, now)
+      if (shortage !== undefined && (longest === undefined || lasts(shortage, demands) > lasts(longest, demands)))
+        longest = shortage
+    }
+    return longest
+  }
   const hold = (demand: PlaceDemand, now: number): void => {
     const held = places.get(demand.key) ?? new Map<string, number>()
-    for (const holder of demand.holders) held.set(holder, now + demand.expiresAfterMs)
+    for (const holder of demand.holders) {
+      // Behind the others, so that what expires first comes first.
+      held.delete(holder)
+      held.set(holder, now + demand.expiresAfterMs)
+    }
+    dropExpired(held, now)
     places.set(demand.key, held)
   }
   const meet = (demand: Demand, now: number): void => {
@@ -35,10 +49,8 @@ export function createLocalCounters(clock: Clock, share = 1): Counters {
     share,
     take(demands) {
       const now = clock.monotonic()
-      for (const [index, demand] of demands.entries()) {
-        const shortage = findShortage(demand, index, now)
-        if (shortage !== undefined) return shortage
-      }
+      const shortage = findLongest(demands, now)
+      if (shortage !== undefined) return shortage
       for (const demand of demands) meet(demand, now)
       return undefined
     },
@@ -76,6 +88,19 @@ function findDrought(demand: BucketDemand, index: number, fullAt: number | undef
   if (tokens > burst) return { index, waitMs: undefined }
   const waitMs = Math.max(0, (fullAt ?? now) - now) + (tokens - burst) * tokenMs
   return waitMs > ROUNDING_MS ? { index, waitMs } : undefined
+}
+
+/** Milliseconds for comparing. When places are free is not known: mostly soon. */
+function lasts({ index, waitMs }: Shortage, demands: readonly Demand[]): number {
+  return waitMs ?? (demands[index]?.kind === 'bucket' ? Number.POSITIVE_INFINITY : 0)
+}
+
+/** Those in front, which is most of them: nothing else forgets places that were neither released nor asked for. */
+function dropExpired(places: Places, now: number): void {
+  for (const [holder, freeAt] of places) {
+    if (freeAt > now) return
+    places.delete(holder)
+  }
 }
 
 function countLive(places: Places | undefined, now: number): number {

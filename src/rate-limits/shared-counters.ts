@@ -8,7 +8,8 @@ const ANSWER_MS = 250
 const PAUSE_MS = 2000
 
 /**
- * Counts in a store, and in this process alone while the store is away.
+ * Counts in a store, and in this process alone while the store is away. Places that are held here are known here all the time: an outage must
+ * not free those of calls and streams that began before it, nor of those that outlast the time for which a place is held.
  *
  * @param local - has the part of each limit that is this process's own
  * @param onIssue - called when the store is lost, and when it is back
@@ -41,13 +42,14 @@ export function createSharedCounters(
       if (mayAsk()) {
         const answer = await takeInTime(store, demands, clock)
         setAway(answer === NO_ANSWER)
+        if (answer === undefined) local.hold(listPlaces(demands))
         if (answer !== NO_ANSWER) return answer
       }
       return local.take(demands)
     },
     hold(places) {
+      local.hold(places)
       if (mayAsk()) tell(store.hold(places))
-      else local.hold(places)
     },
     release(places) {
       local.release(places)
@@ -84,6 +86,10 @@ async function takeInTime(
 
 /** The call was counted elsewhere meanwhile. Places that are not given back expire. */
 function giveBack(store: StoreCounters, taken: Promise<Shortage | undefined>, demands: readonly Demand[]): void {
-  const places = demands.filter((demand): demand is PlaceDemand => demand.kind === 'place')
+  const places = listPlaces(demands)
   taken.then((shortage) => (shortage === undefined && places.length > 0 ? store.release(places) : undefined)).catch(() => {})
+}
+
+function listPlaces(demands: readonly Demand[]): readonly PlaceDemand[] {
+  return demands.filter((demand) => demand.kind === 'place')
 }

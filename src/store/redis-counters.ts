@@ -7,26 +7,30 @@ import { connectRedis, type RedisConnection } from './redis-connection.ts'
 /*
  * A bucket is a text: the time in milliseconds at which it is full again, and gone with that. Places are a sorted set: holders by the time
  * at which they expire; the key expires with the last of them. Time is that of Redis, so that the clocks of the processes do not matter.
- * Nothing is written before all demands are known to be met.
+ * Nothing is written before all demands are known to be met. Of those that are not, the one that lasts longest is told. No bucket lacks more
+ * than it holds, whatever it says: the clock may have been set back, or be that of another server after a failover.
  */
 const TAKE = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 local demands = cjson.decode(ARGV[1])
 local fullAt = {}
+local short, longest = nil, -1
 for i, demand in ipairs(demands) do
   local key = KEYS[i]
   if demand.kind == 'bucket' then
     if demand.tokens > demand.burst then return {i, ''} end
     local missing = math.max(tonumber(redis.call('GET', key) or now) - now, 0)
+    missing = math.min(missing, demand.burst * demand.tokenMs)
     fullAt[i] = now + missing + demand.tokens * demand.tokenMs
     local wait = missing + (demand.tokens - demand.burst) * demand.tokenMs
-    if wait > 0.01 then return {i, tostring(math.ceil(wait))} end
+    if wait > 0.01 and wait > longest then short, longest = i, wait end
   else
     redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
-    if redis.call('ZCARD', key) + #demand.holders > demand.most then return {i, ''} end
+    if redis.call('ZCARD', key) + #demand.holders > demand.most then short = short or i end
   end
 end
+if short then return {short, longest < 0 and '' or tostring(math.ceil(longest))} end
 for i, demand in ipairs(demands) do
   local key = KEYS[i]
   if demand.kind == 'bucket' then

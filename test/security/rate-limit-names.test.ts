@@ -8,6 +8,7 @@ import { createFakeClock } from '../support/fake-clock.ts'
 
 const plan: RateLimitPlan = {
   label: 'rate_limits[0]',
+  countedAs: 'rate_limits[0]',
   per: ['tool'],
   tools: undefined,
   callsPerMinute: 60,

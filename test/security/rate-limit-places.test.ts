@@ -11,6 +11,7 @@ import { type RecordingUpstream, startRecordingUpstream } from '../support/recor
 
 const plan: RateLimitPlan = {
   label: 'rate_limits[0]',
+  countedAs: 'rate_limits[0]',
   per: ['principal'],
   tools: undefined,
   callsPerMinute: undefined,

@@ -12,16 +12,24 @@ export function createRateLimitPlans(
   index: number,
 ): readonly RateLimitPlan[] {
   return [
-    ...general.map((limit, position) => createLimit(limit, `rate_limits[${position}]`, limit.per)),
-    ...own.map((limit, position) =>
-      createLimit(limit, `servers[${index}].rate_limits[${position}]`, [...new Set([...limit.per, 'server' as const])]),
-    ),
+    ...general.map((limit, position) => {
+      const label = `rate_limits[${position}]`
+      return createLimit(limit, { label, countedAs: label }, limit.per)
+    }),
+    ...own.map((limit, position) => {
+      const label = `servers[${index}].rate_limits[${position}]`
+      return createLimit(limit, { label, countedAs: `own[${position}]` }, [...new Set([...limit.per, 'server' as const])])
+    }),
   ]
 }
 
-function createLimit(limit: RateLimitConfig, label: string, per: readonly RateLimitSubject[]): RateLimitPlan {
+function createLimit(
+  limit: RateLimitConfig,
+  names: Pick<RateLimitPlan, 'label' | 'countedAs'>,
+  per: readonly RateLimitSubject[],
+): RateLimitPlan {
   return {
-    label,
+    ...names,
     per,
     tools: limit.tools,
     callsPerMinute: limit.calls_per_minute,

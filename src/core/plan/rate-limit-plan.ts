@@ -3,8 +3,10 @@ export type RateLimitSubject = 'principal' | 'client' | 'server' | 'tool'
 
 /** How much may be done, and by what it is counted. At least one bound is there. */
 export interface RateLimitPlan {
-  /** Where it stands: `servers[0].rate_limits[1]`. Names it in the log and in counters. */
+  /** Where it stands: `servers[0].rate_limits[1]`. Names it in the log. */
   readonly label: string
+  /** Names it in counters, beside what it counts by: not by the place of its server in the file, so that another one before it changes nothing. */
+  readonly countedAs: string
   /** Each combination of these has a count of its own. */
   readonly per: readonly RateLimitSubject[]
   /** Patterns of tool names: only their calls count. Undefined: everything counts. */
