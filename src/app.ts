@@ -34,7 +34,7 @@ export interface RunningProxy {
    * differs that needs a restart.
    */
   reload(): Promise<ReloadReport>
-  /** Waits for load balancers where the configuration says so, then drains: takes nothing new, lets running requests finish within the configured time, ends streams cleanly. */
+  /** Waits for load balancers where the configuration says so, then drains: takes nothing new, lets running requests finish within the configured time, ends streams cleanly. Rejects, when all is closed, if `audit.fail` is `refuse` and the last records could not be written. */
   close(): Promise<void>
 }
 
@@ -151,7 +151,11 @@ async function close({ listener, admin, reloader, retirement, foundation, stopCo
   await audit?.close()
   await tracing?.close()
   await log.end()
+  if (audit?.isBlocked() === true) throw new Error(AUDIT_INCOMPLETE)
 }
+
+const AUDIT_INCOMPLETE =
+  'The audit log is incomplete: its last records could not be written, and `audit.fail` is `refuse`. The log of the process says why.'
 
 /** Lets go of what was opened before the failure. */
 function onFailure(close: () => Promise<void> | undefined): (error: unknown) => Promise<never> {

@@ -210,6 +210,27 @@ describe('audit verify', () => {
     expect((await verify(`${path()}.lock`)).code).toBe(0)
   })
 
+  it('says once of a file that it is no audit log, with the number of its lines', async () => {
+    writeFileSync(path(), 'a line of something else\n'.repeat(500))
+    const { code, output } = await verify()
+    expect(code).toBe(1)
+    expect(output.match(/none of its 500 lines is a record/g)).toHaveLength(1)
+    expect(output.trimEnd().split('\n').length).toBeLessThan(6)
+    expect(output).toContain('without `audit.chain`, nothing shows whether an audit log was changed')
+  })
+
+  it('says once for a file how many of its lines are no records, and names the first and the last', async () => {
+    await writeLog(3, 1_000_000)
+    const [first, ...rest] = readFileSync(path(), 'utf8').split('\n')
+    writeFileSync(path(), [first, 'x', 'y', 'z', ...rest].join('\n'))
+    const { code, output } = await verify()
+    expect([code, output]).toEqual([
+      1,
+      expect.stringContaining('audit.jsonl:2: is no record of a chain, like 2 other lines up to line 4'),
+    ])
+    expect(output).toContain('The audit log was changed.')
+  })
+
   it('says what is wrong with its command line (exit code 2)', async () => {
     await writeLog(1)
     for (const argv of [

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { type IncomingMessage, request } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -521,6 +521,23 @@ describe('serve', () => {
     proxy.child.kill('SIGINT')
     expect(await proxy.exit).toBe(1)
     await expect(answered).rejects.toThrow()
+  })
+
+  it.each([
+    ['refuse', 1],
+    ['drop', 0],
+  ])('ends, where the audit log cannot be written and `audit.fail` is %s, with %i', async (fail, expected) => {
+    const folder = join(directory, `audit-${fail}`)
+    mkdirSync(folder)
+    const file = writeServed(`audit-${fail}.yaml`, `audit: { file: ${folder}/audit.jsonl, fail: ${fail} }`)
+    const proxy = start(['--config', file])
+    await proxy.waitFor(/is listening on/)
+    rmSync(folder, { recursive: true })
+    await waitUntil(() => proxy.written.output.includes('The audit log cannot be written'), 'an outage')
+    proxy.child.kill('SIGTERM')
+    expect(await proxy.exit).toBe(expected)
+    expect(proxy.written.output).toMatch(/The process ends while the audit log cannot be written. Records lost: \d/)
+    expect(proxy.written.error.includes('The audit log is incomplete')).toBe(expected === 1)
   })
 
   it('exits with 1 when the port is in use', async () => {

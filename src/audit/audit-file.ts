@@ -54,8 +54,11 @@ export function createAuditFile(options: AuditFileOptions): AuditFile {
   const closeCurrent = async (): Promise<void> => {
     const { handle } = need()
     current = undefined
-    await handle.sync().catch(() => undefined)
-    await handle.close()
+    try {
+      await syncFile(handle)
+    } finally {
+      await handle.close()
+    }
   }
   return {
     async open() {
@@ -88,8 +91,12 @@ export function createAuditFile(options: AuditFileOptions): AuditFile {
     },
     close: closeCurrent,
     async release() {
-      if (current !== undefined) await closeCurrent()
-      await lock?.release()
+      try {
+        if (current !== undefined) await closeCurrent()
+      } finally {
+        // The process ends: a lock that stays expires.
+        await lock?.release().catch(() => undefined)
+      }
     },
     get past() {
       return past
@@ -97,6 +104,19 @@ export function createAuditFile(options: AuditFileOptions): AuditFile {
     get isEmpty() {
       return need().size === 0
     },
+  }
+}
+
+/** Some file systems know no `fsync`: then there is nothing to wait for. */
+const UNSUPPORTED = ['EINVAL', 'ENOSYS', 'ENOTSUP']
+
+/** @throws Error when records that were written may not be on the disk: a later `fsync` of the same file would no longer tell. */
+async function syncFile(handle: Pick<FileHandle, 'sync'>): Promise<void> {
+  try {
+    await handle.sync()
+  } catch (error) {
+    const { code = '', message } = error as NodeJS.ErrnoException
+    if (!UNSUPPORTED.includes(code)) throw new Error(`its last records may not have reached the disk (${message})`)
   }
 }
 

@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts'
 import type { AuditPlan, ChainPlan } from '../core/plan/audit-plan.ts'
 import type { RequestObserver } from '../core/record.ts'
 import type { OnEvent } from '../core/security-event.ts'
+import { endSentence } from '../core/sentence.ts'
 import { type AuditFile, createAuditFile } from './audit-file.ts'
 import { createAuditWriter } from './audit-writer.ts'
 import { type Chain, createChain, parseChainKey, readHead } from './chain.ts'
@@ -21,7 +22,7 @@ export interface AuditLog extends Audit {
   isDown(): boolean
   /** Records that were lost until now. */
   lost(): number
-  /** Writes what is left. */
+  /** Writes what is left. {@link isBlocked} is true afterwards where that failed and `audit.fail` is `refuse`. */
   close(): Promise<void>
 }
 
@@ -78,7 +79,7 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> 
 function settleStart(error: Error, { target }: AuditPlan): void {
   if (error instanceof FileLockedError) return
   const name = target.kind === 'file' ? target.path : 'standard output'
-  throw new Error(`The audit log ${name} cannot be written: ${error.message}.`)
+  throw new Error(endSentence(`The audit log ${name} cannot be written: ${error.message}`))
 }
 
 function openTarget({ plan, clock, onIssue }: AuditLogOptions): AuditFile {

@@ -97,6 +97,16 @@ describe('the writer of the audit log', () => {
     expect(issues).toHaveLength(2)
   })
 
+  it.each([
+    ['the file cannot be synced at its end', { release: () => Promise.reject(new Error('EIO: i/o error, fsync')) }],
+    ['the file cannot be opened any more', { open: () => Promise.reject(new Error('EIO: i/o error, fsync')) }],
+  ])('stays out of order when it is closed and %s, and says so', async (_, changes) => {
+    const { writer, issues } = open(changes)
+    await writer.close()
+    expect(writer.isDown()).toBe(true)
+    expect(issues).toEqual([expect.stringContaining('EIO'), expect.stringContaining('The process ends while')])
+  })
+
   it('writes everything before it closes, in the order in which it came', async () => {
     const { disk, writer } = open()
     const lines = Array.from({ length: 10_000 }, (_, index) => `{"n":${index}}`)

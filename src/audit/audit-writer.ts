@@ -13,7 +13,7 @@ export interface AuditWriter {
   lost(): number
   /** Opens the file, so that a start fails that cannot write; another writer is waited for. */
   start(): Promise<void>
-  /** Writes what is left, and signs it. Gives up after a while. */
+  /** Writes what is left, and signs it. Gives up after a while; then {@link isDown} stays true. */
   close(): Promise<void>
 }
 
@@ -71,14 +71,16 @@ export function createAuditWriter(options: AuditWriterOptions): AuditWriter {
     if (waiting.length >= COLLECTED_LENGTH) void flush()
     else stopTimer ??= clock.after(FLUSH_MS, () => void flush())
   }
-  const stopLooking = clock.every(LOOK_MS, () => void run(() => writeAll(output.inspect())))
+  const look = () => run(() => writeAll(output.inspect()))
+  const stopLooking = clock.every(LOOK_MS, () => void look())
   const writeRest = async (): Promise<void> => {
     const deadline = clock.monotonic() + END_MS
     await running
-    await flush()
+    // Not `flush`: a file that was deleted takes records, and loses them.
+    await look()
     while ((waiting.length > 0 || output.holdsBack) && clock.monotonic() < deadline) {
       await pause(FLUSH_MS)
-      await flush()
+      await look()
     }
     for (const _ of waiting.take(Number.POSITIVE_INFINITY)) outage.lose('the process ended')
   }
@@ -95,8 +97,8 @@ export function createAuditWriter(options: AuditWriterOptions): AuditWriter {
       stopLooking()
       await writeRest()
       await output.end().catch((error: Error) => outage.begin(error.message))
-      // The process ends: a lock that stays expires.
-      await file.release().catch(() => undefined)
+      await file.release().catch((error: Error) => outage.begin(error.message))
+      outage.conclude()
     },
   }
 }

@@ -1,3 +1,5 @@
+import { endSentence } from '../core/sentence.ts'
+
 /** A time in which records could not be written. */
 export interface Outage {
   isOn(): boolean
@@ -6,6 +8,8 @@ export interface Outage {
   lose(why: string): void
   /** @returns the records that this outage has cost */
   end(): number
+  /** Tells what an outage has cost that is not over when the process ends. */
+  conclude(): void
   /** Records that were lost until now. */
   lost(): number
 }
@@ -21,7 +25,7 @@ export function createOutage(consequence: string, onIssue: (message: string) => 
   const begin = (why: string): void => {
     if (isOn) return
     isOn = true
-    onIssue(`The audit log cannot be written: ${why}. ${consequence}`)
+    onIssue(`${endSentence(`The audit log cannot be written: ${why}`)} ${consequence}`)
   }
   return {
     isOn: () => isOn,
@@ -37,6 +41,9 @@ export function createOutage(consequence: string, onIssue: (message: string) => 
       lostBefore = lost
       onIssue(`The audit log is written again. Records lost meanwhile: ${cost}.`)
       return cost
+    },
+    conclude() {
+      if (isOn) onIssue(`The process ends while the audit log cannot be written. Records lost: ${lost - lostBefore}.`)
     },
     lost: () => lost,
   }

@@ -82,12 +82,7 @@ export function verifyAuditLog(files: readonly AuditLines[], options: VerifyOpti
     isKnownMet: options.known === undefined,
   }
   for (const file of sortFiles(files)) {
-    file.lines.forEach((bytes, index) => {
-      checkLine(bytes, `${file.name}:${index + 1}`, state)
-    })
-    // A file begins with a signature before anything else is done with it.
-    if (file.lines.length === 0) state.findings.push(`${file.name}: holds no record`)
-    if (file.isTorn) state.findings.push(`${file.name}: ends within a line`)
+    checkFile(file, state)
   }
   const isEndMissing = lacksEnd(state)
   const { findings, doubts, notes, unclosed, records, checkpoints, last } = state
@@ -110,13 +105,28 @@ function parse(bytes: Buffer): Record<string, unknown> | undefined {
   }
 }
 
-function checkLine(bytes: Buffer, place: string, state: State): void {
+function checkFile(file: AuditLines, state: State): void {
+  const strays = file.lines.flatMap((bytes, index) => (checkLine(bytes, `${file.name}:${index + 1}`, state) ? [] : [index + 1]))
+  if (strays.length > 0) state.findings.push(describeStrays(file, strays))
+  // A file begins with a signature before anything else is done with it.
+  if (file.lines.length === 0) state.findings.push(`${file.name}: holds no record`)
+  if (file.isTorn) state.findings.push(`${file.name}: ends within a line`)
+}
+
+/** Once for each file: of a file that is no audit log, all lines are such. */
+function describeStrays({ name, lines }: AuditLines, [first, ...others]: readonly number[]): string {
+  if (lines.length > 1 && others.length + 1 === lines.length)
+    return `${name}: is no audit log with a chain: none of its ${lines.length} lines is a record of one`
+  const more = others.length === 0 ? '' : `, like ${others.length} other lines up to line ${others.at(-1)}`
+  return `${name}:${first}: is no record of a chain${more}`
+}
+
+/** @returns whether it is a record of a chain */
+function checkLine(bytes: Buffer, place: string, state: State): boolean {
   const members = parse(bytes)
   const seq = members?.seq
-  if (members === undefined || typeof seq !== 'number' || !Number.isSafeInteger(seq) || typeof members.prev !== 'string') {
-    state.findings.push(`${place}: is no record of a chain`)
-    return
-  }
+  if (members === undefined || typeof seq !== 'number' || !Number.isSafeInteger(seq) || typeof members.prev !== 'string')
+    return false
   const line = { place, bytes, members }
   if (state.last === undefined) checkBeginning(line, state)
   else checkLink(line, seq, state.last, state)
@@ -125,6 +135,7 @@ function checkLine(bytes: Buffer, place: string, state: State): void {
   const digest = digestLine(bytes)
   checkKnown(place, seq, digest, state)
   state.last = { seq, digest, line }
+  return true
 }
 
 /** Every file begins with a signed record, so what stands before the first line of the oldest was in files that are not here. */

@@ -1,7 +1,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { type AuditLines, type Verification, verifyAuditLog } from '../audit/verify.ts'
-import { explainReadError } from '../config/source/secrets-and-files.ts'
+import { explainReadError } from '../config/source/read-failure.ts'
 import { escapeControlCharacters } from '../doctor/untrusted-text.ts'
 import type { Arguments } from './arguments.ts'
 import type { Terminal } from './terminal.ts'
@@ -45,7 +45,8 @@ function formatVerification({ findings, doubts, notes, records, checkpoints, hea
   ]
 }
 
-function conclude({ findings, isEndMissing, doubts, unclosed }: Verification): string {
+function conclude({ findings, isEndMissing, doubts, unclosed, head }: Verification): string {
+  if (head === undefined) return NO_RECORD
   if (findings.length === 1 && isEndMissing) return 'The end of the audit log is missing, and nothing else was changed.'
   if (findings.length > 0) return 'The audit log was changed.'
   if (doubts.length > 0) return 'No change was found, but not everything could be checked.'
@@ -53,6 +54,9 @@ function conclude({ findings, isEndMissing, doubts, unclosed }: Verification): s
     ? 'No change was found, but records that were cut off where a process ended without closing its log leave no trace: compare with the log of the process (--head).'
     : 'The audit log is unchanged.'
 }
+
+const NO_RECORD =
+  'There is no record of a chain. Name the files of `audit.file`; without `audit.chain`, nothing shows whether an audit log was changed.'
 
 function readLines(file: string): AuditLines {
   const bytes = read(file)

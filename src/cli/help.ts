@@ -37,7 +37,7 @@ export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] =
   ],
   [
     '1',
-    'failure at run time: port in use, no permission, standard output cannot be written; serve: stopped by a second signal; doctor: problems found; rules test: a case came out otherwise; audit verify: changed; init: aborted, or the file cannot be written; users, clients, sessions, keys: the running proxy cannot be asked, or refused; reload: the same',
+    'failure at run time: port in use, no permission, standard output cannot be written; serve: stopped by a second signal, or the last records of an audit log with `fail: refuse` could not be written; doctor: problems found; rules test: a case came out otherwise; audit verify: changed; init: aborted, or the file cannot be written; users, clients, sessions, keys: the running proxy cannot be asked, or refused; reload: the same',
   ],
   ['2', 'mistake on the command line or in the configuration, or an unsupported feature'],
   [

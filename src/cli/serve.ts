@@ -18,7 +18,7 @@ import { WIDTH, wrap, wrapHanging } from './wrap.ts'
 /**
  * `serve`: runs the proxy until a signal stops it.
  *
- * @returns the exit code: 0 when it drained, 1 when it could not start or a second signal came before it had drained
+ * @returns the exit code: 0 when it drained, 1 when it could not start, a second signal came before it had drained, or the audit log has lost records that `audit.fail: refuse` promises
  */
 export async function serve(source: Source, terminal: Terminal, env: Environment['env']): Promise<0 | 1> {
   const signals = watchSignals()
@@ -32,7 +32,7 @@ export async function serve(source: Source, terminal: Terminal, env: Environment
   reloads.begin(started)
   await signals.first
   terminal.tell(formatStopping(started.loaded.plan))
-  return Promise.race([stop(started).then(() => 0 as const), signals.second.then(() => 1 as const)])
+  return Promise.race([stop(started, terminal), signals.second.then(() => 1 as const)])
 }
 
 function formatStopping({ shutdownDelaySeconds }: Plan): string {
@@ -49,10 +49,21 @@ interface Started {
   readonly sandbox?: Sandbox
 }
 
-/** The sandbox goes last: requests that still run may need its keys. */
-async function stop({ proxy, sandbox }: Started): Promise<void> {
-  await proxy.close()
-  await sandbox?.close()
+/**
+ * The sandbox goes last: requests that still run may need its keys.
+ *
+ * @returns the exit code: 1 where what was promised to be recorded was not
+ */
+async function stop({ proxy, sandbox }: Started, { tell, paintError }: Terminal): Promise<0 | 1> {
+  try {
+    await proxy.close()
+    return 0
+  } catch (error) {
+    tell(`${paintError('red', 'error')} ${error instanceof Error ? error.message : String(error)}`)
+    return 1
+  } finally {
+    await sandbox?.close()
+  }
 }
 
 async function start(loaded: Loaded, source: Source, env: Environment['env']): Promise<Started> {
