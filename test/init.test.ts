@@ -375,6 +375,11 @@ describe('init', { timeout: 60_000 }, () => {
     [[...upstream, '--provider', 'google', '--allow', 'alice'], '\n', /"alice" is neither an address/],
     [[...google, '--scope', 'bob@example.com'], '', /is a condition on users/],
     [upstream, '', /An answer is missing: Which of them do users sign in with\?.+ Give it with --provider\./],
+    [
+      [...upstream, '--issuer', 'https://idp.example.com'],
+      '',
+      /Add --provider oidc if .+ or --provider issuer if MCP clients can use "https:\/\/idp\.example\.com"/,
+    ],
     [[], '', /An answer is missing: 1\. What is your MCP server.+ Give it with --upstream\./],
     [['--json'], '', /--json is for the commands doctor, explain, users, clients, sessions and keys/],
     [['--port', '1'], '', /no answer to a question/],

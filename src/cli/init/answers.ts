@@ -3,6 +3,7 @@ import { findPublicUrlMistake, findScopeMistake, findUpstreamUrlMistake } from '
 import { splitCommand } from '../../config/format/split-command.ts'
 import { findNearest } from '../../core/nearest-word.ts'
 import { PROVIDER_CHOICES, type ProviderChoice } from './providers.ts'
+import { recognizeIssuer } from './recognize-issuer.ts'
 
 /** The MCP server. */
 export type UpstreamAnswer =
@@ -62,9 +63,10 @@ export function parseProvider(text: string): ProviderChoice {
   )
 }
 
-/** @throws AnswerError */
-export function parsePlace(text: string, { parse, question }: ProviderChoice): Answers['place'] {
-  const place = parse(text)
+/** What the question of the provider asks for, or its issuer where that tells. @throws AnswerError */
+export function parsePlace(text: string, { choice, parse, question }: ProviderChoice): Answers['place'] {
+  const found = recognizeIssuer(text)
+  const place = parse(found?.choice === choice ? found.answer : text)
   if (place === undefined) throw new AnswerError(`That does not answer the question. ${question}`)
   return place
 }

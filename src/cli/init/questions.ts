@@ -17,6 +17,7 @@ import {
   parseUpstream,
 } from './answers.ts'
 import { PROVIDER_CHOICES, type ProviderChoice } from './providers.ts'
+import { adviseOnProvider } from './recognize-issuer.ts'
 
 /** The questions were broken off. */
 export class Interrupted extends Error {}
@@ -28,6 +29,8 @@ const MAX_TRIES = 5
 interface Asked {
   readonly question: string
   readonly flag: FlagName
+  /** What to do where there is no person to ask; by default to give the flag. */
+  readonly advice?: string | undefined
 }
 
 /** Asks questions: a person, or a script that writes a line for each. */
@@ -62,7 +65,13 @@ async function interview<T>(terminal: Terminal, use: (interview: Interview) => P
   }
 }
 
-type Resolve = <T>(name: FlagName, question: string, otherwise: string | undefined, parse: (answer: string) => T) => Promise<T>
+type Resolve = <T>(
+  name: FlagName,
+  question: string,
+  otherwise: string | undefined,
+  parse: (answer: string) => T,
+  advice?: string,
+) => Promise<T>
 
 function readFlag({ values }: Arguments, name: FlagName): string | undefined {
   return values.get(name)?.join(' ')
@@ -70,9 +79,9 @@ function readFlag({ values }: Arguments, name: FlagName): string | undefined {
 
 /** Takes the answer of a flag, or asks. */
 function createSettle(args: Arguments, ask: Interview['ask']): Resolve {
-  return async (name, question, otherwise, parse) => {
+  return async (name, question, otherwise, parse, advice) => {
     const given = readFlag(args, name)
-    return given === undefined ? ask({ question, flag: name }, otherwise, parse) : parseFlag(given, parse)
+    return given === undefined ? ask({ question, flag: name, advice }, otherwise, parse) : parseFlag(given, parse)
   }
 }
 
@@ -91,11 +100,13 @@ async function collect(args: Arguments, ask: Interview['ask'], terminal: Termina
   const resolve = createSettle(args, ask)
   const upstream = await resolveUpstream(args, resolve)
   if (flag('provider') === undefined) for (const line of listProviders(terminal)) terminal.tell(line)
+  const issuer = flag('issuer')
   const provider = await resolve(
     'provider',
     '   Which of them do users sign in with? A name or a number.',
     undefined,
     parseProvider,
+    issuer && adviseOnProvider(issuer),
   )
   const place = await resolve('issuer', `3. ${provider.question}`, provider.otherwise, (text) => parsePlace(text, provider))
   const publicUrl = await resolve(
@@ -161,14 +172,17 @@ function createInterview(lines: Interface, { tell, paintError }: Terminal): Inte
   })
   // Not `question`: it loses what a script writes before it is asked.
   const incoming = lines[Symbol.asyncIterator]()
-  const read = async ({ question, flag }: Asked, otherwise: string | undefined): Promise<string> => {
+  const read = async (
+    { question, flag, advice = `Give it with --${flag}.` }: Asked,
+    otherwise: string | undefined,
+  ): Promise<string> => {
     lines.setPrompt(`${wrapQuestion(`${question}${otherwise ? ` [${otherwise}]` : ''}`)}\n   > `)
     if (isPerson) lines.prompt()
     const { done, value } = await incoming.next()
     if (wasInterrupted || (done && isPerson)) throw new Interrupted()
     const answer = done ? '' : value.trim()
     if (answer === '' && otherwise === undefined && done)
-      throw new UsageError(`An answer is missing: ${question.trim()} Give it with --${flag}.`)
+      throw new UsageError(`An answer is missing: ${question.trim()} ${advice}`)
     return answer === '' ? (otherwise ?? '') : answer
   }
   return {
