@@ -1,6 +1,7 @@
 import { Agent, type IncomingMessage, request as startRequest } from 'node:http'
 import { isObject } from '../core/is-object.ts'
 import type { AdminPlan } from '../core/plan/admin-plan.ts'
+import { endSentence } from '../core/sentence.ts'
 import { readVersion, VERSION_HEADER } from '../core/version.ts'
 import { escapeControlCharacters } from '../doctor/untrusted-text.ts'
 import type { Source } from './source.ts'
@@ -128,7 +129,7 @@ function explainFailure(error: Error & { code?: string }, target: Target): strin
     return `The proxy at ${address} did not answer within ${target.timeoutMs / 1000} s. Whether it did what it was asked for is not known.`
   if (error.code === 'ECONNREFUSED')
     return `Nothing listens at ${address} (admin.host, admin.port). Does the proxy run with this configuration, and on this machine? If admin.host or admin.port was changed since its start, restart it.`
-  return `The proxy at ${address} cannot be asked: ${error.message}.`
+  return endSentence(`The proxy at ${address} cannot be asked: ${error.message}`)
 }
 
 /** @throws AdminError */
@@ -141,7 +142,7 @@ function readAnswer({ status, version, text }: Answer, target: Target): unknown 
   if (status === 405 && version === undefined && error !== undefined)
     throw new AdminError(`The proxy at ${address} runs without admin.token. Restart it with this configuration.`, error)
   if (error !== undefined && error !== 'route_not_found')
-    throw new AdminError(`The proxy refused: ${detail ?? message ?? error}.`.replace(/\.\.$/, '.'), error)
+    throw new AdminError(endSentence(`The proxy refused: ${detail ?? message ?? error}`), error)
   if (version === undefined) throw new AdminError(`What answers at ${address} is not this proxy (status ${status}).`)
   if (error === undefined && status === 200) return value
   throw new AdminError(

@@ -1,5 +1,6 @@
 import type { Denial } from '../core/decision.ts'
 import type { Principal } from '../core/principal.ts'
+import { endSentence } from '../core/sentence.ts'
 import { escapeControlCharacters } from '../doctor/untrusted-text.ts'
 import type { Answer, describeRefusedToken } from '../explain/answer.ts'
 import type { ExplainedStep, Explanation, Listed } from '../explain/explanation.ts'
@@ -98,10 +99,6 @@ function formatOutcome(
 export function formatWhy({ decidedBy, reason }: Denial, steps: readonly ExplainedStep[]): string {
   const step = steps.find(({ check, outcome }) => check === decidedBy && outcome !== 'holds')
   return decidedBy === undefined ? `: ${reason}` : ` by ${decidedBy}: ${step?.detail || reason}`
-}
-
-function endSentence(text: string): string {
-  return /[.!?]$/.test(text) ? text : `${text}.`
 }
 
 function formatVerdict(style: Style, text: string, paint: Paint): string[] {

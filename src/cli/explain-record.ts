@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { explainReadError } from '../config/source/secrets-and-files.ts'
+import { explainReadError } from '../config/source/read-failure.ts'
 import type { Plan } from '../core/plan/plan.ts'
 import type { ServerPlan } from '../core/plan/server-plan.ts'
 import { createRedaction, escapeControlCharacters } from '../doctor/untrusted-text.ts'

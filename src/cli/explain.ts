@@ -6,6 +6,7 @@ import { StrictJsonError } from '../core/json/strict-json-error.ts'
 import type { Plan } from '../core/plan/plan.ts'
 import type { EndpointPlan, ServerPlan } from '../core/plan/server-plan.ts'
 import type { Principal } from '../core/principal.ts'
+import { endSentence } from '../core/sentence.ts'
 import { createRedaction } from '../doctor/untrusted-text.ts'
 import { describeRefusedToken } from '../explain/answer.ts'
 import { createCircumstances, createExplainer } from '../explain/explanation.ts'
@@ -169,7 +170,7 @@ async function verifyKey(key: string, { name }: ServerPlan, plan: Plan): Promise
   const isMissing = plan.store.kind === 'sqlite' && !existsSync(plan.store.file)
   const keys = await openKeyActions(isMissing ? { ...plan, store: { kind: 'memory' } } : plan, () => undefined).catch(
     (error: Error) => {
-      throw new UsageError(`The store, which may have this access key, cannot be read: ${error.message}.`)
+      throw new UsageError(endSentence(`The store, which may have this access key, cannot be read: ${error.message}`))
     },
   )
   try {

@@ -2,6 +2,7 @@ import { openKeyActions } from '../app.ts'
 import { createAccessKey, digestAccessKey, isAccessKey, redactAccessKeys } from '../core/access-key.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { Plan } from '../core/plan/plan.ts'
+import { endSentence } from '../core/sentence.ts'
 import { AdminError, createAdminClient, describeMissingToken } from './admin-client.ts'
 import type { Arguments } from './arguments.ts'
 import type { FlagName } from './flags.ts'
@@ -163,5 +164,5 @@ function fail(error: unknown): never {
   const { message, cause } = error
   const reason =
     error instanceof ProxyError && cause !== undefined ? String(cause instanceof Error ? cause.message : cause) : message
-  throw new AdminError(`Not done: ${redactAccessKeys(reason)}.`)
+  throw new AdminError(endSentence(`Not done: ${redactAccessKeys(reason)}`))
 }

@@ -62,10 +62,19 @@ function isTable(value: unknown): value is Rows {
 }
 
 function formatRows(rows: Rows): readonly string[] {
-  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))]
+  const columns = rows.reduce<readonly string[]>((known, row) => mergeColumns(known, Object.keys(row)), [])
   const cells = rows.map((row) => columns.map((column) => [formatCell(row[column])]))
   const head = columns.map((column) => column.toUpperCase().replaceAll('_', ' '))
   return formatTable(head, cells).map((line) => `  ${line}`)
+}
+
+/** Members that only later rows have go where these rows have them: which row comes first says nothing. */
+function mergeColumns(known: readonly string[], row: readonly string[]): readonly string[] {
+  return row.reduce<readonly string[]>((columns, name, index) => {
+    if (columns.includes(name)) return columns
+    const before = index === 0 ? -1 : columns.indexOf(row[index - 1] ?? '')
+    return columns.toSpliced(before + 1, 0, name)
+  }, known)
 }
 
 function formatCell(value: unknown): string {

@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs'
-import { explainReadError } from '../config/source/secrets-and-files.ts'
+import { explainReadError } from '../config/source/read-failure.ts'
+import { capitalize } from '../core/sentence.ts'
 import { UsageError } from './usage-error.ts'
 
 /** Longer ones are refused by every server, too. */
@@ -39,8 +40,4 @@ function readStart(from: string, place: string): string {
   }
   if (length > MAX_BYTES) throw new UsageError(`${capitalize(place)} is longer than 16 KiB, which no token or key is.`)
   return bytes.toString('utf8', 0, length)
-}
-
-function capitalize(text: string): string {
-  return `${text[0]?.toUpperCase()}${text.slice(1)}`
 }

@@ -6,6 +6,7 @@ import { formatAccountCallback, nameMeeting } from '../core/account-meeting.ts'
 import { systemClock } from '../core/clock.ts'
 import type { BrokerPlan } from '../core/plan/broker-plan.ts'
 import type { OwnAccountPlan } from '../core/plan/own-account-plan.ts'
+import { capitalize, endSentence } from '../core/sentence.ts'
 import { explainFailure } from './failure.ts'
 import type { Finding, Findings } from './finding.ts'
 import { openProviderUrls } from './provider-urls.ts'
@@ -40,7 +41,7 @@ async function look<T extends object>(id: string, about: Findings, question: () 
     const isOurs = error instanceof AccountError
     return about.problem(
       id,
-      `Users cannot connect accounts: ${isOurs ? error.message : reason}.`,
+      endSentence(`Users cannot connect accounts: ${isOurs ? error.message : reason}`),
       (isOurs && error.remedy) || fix,
     )
   }
@@ -108,7 +109,7 @@ function checkClient(server: AccountServer, plan: OwnAccountPlan, publicUrl: str
       `The proxy registers as a client at ${issuer} when the first user connects an account (not tried here).`,
     )
   const byHand = `register a client there with the redirect URI ${callback}, and write \`client_id\`, \`client_secret\` and \`issuer: ${issuer}\` into \`credential\``
-  const fix = takesDocuments ? `Use https in \`public_url\`, or ${byHand}.` : `${byHand[0]?.toUpperCase()}${byHand.slice(1)}.`
+  const fix = takesDocuments ? `Use https in \`public_url\`, or ${byHand}.` : `${capitalize(byHand)}.`
   return about.problem('account_client', `The proxy cannot make itself known at ${issuer}.`, fix)
 }
 

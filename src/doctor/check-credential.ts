@@ -1,5 +1,6 @@
 import { systemClock } from '../core/clock.ts'
 import type { DelegationPlan } from '../core/plan/delegation-plan.ts'
+import { endSentence } from '../core/sentence.ts'
 import { createGrant } from '../delegation/grants.ts'
 import { TokenRefusal } from '../delegation/token-refusal.ts'
 import { explainFailure } from './failure.ts'
@@ -46,7 +47,7 @@ function explainRefusal(error: unknown, { kind, server }: DelegationPlan, about:
   if (fix !== undefined || kind === 'client_credentials')
     return about.problem(
       'credential_refused',
-      `${server.issuer} refuses the client: ${error.message}.`,
+      endSentence(`${server.issuer} refuses the client: ${error.message}`),
       fix ?? 'Correct `credential`.',
     )
   return about.ok('credential', `${server.issuer} knows the client (${kind}), and refuses a token that does not exist.`)

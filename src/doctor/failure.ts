@@ -65,7 +65,8 @@ export function explainFailure(error: unknown): Failure {
   const code = hasCode(cause) ? cause.code : undefined
   const text = cause instanceof Error ? cause.message : String(cause)
   return {
-    reason: escapeControlCharacters(text).slice(0, 300),
+    // It goes into a sentence.
+    reason: escapeControlCharacters(text).slice(0, 300).replace(/\.$/, ''),
     code,
     fix: findFix(code, text),
   }

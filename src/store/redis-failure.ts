@@ -1,5 +1,6 @@
 import { describeError } from '../core/describe-cause.ts'
 import type { RedisNode } from '../core/plan/store-plan.ts'
+import { endSentence } from '../core/sentence.ts'
 
 /** A failure at a server, for the operator. */
 export interface RedisFailure extends Error {
@@ -65,7 +66,7 @@ export function explainFailure(error: unknown, node: RedisNode | undefined, at: 
   const advice = ADVICE.find(({ sign }) => sign.test(code) || sign.test(reason))
   const where = advice === undefined ? '' : `${TOP_KEYS.test(advice.key) ? 'store' : at}.${advice.key}: `
   const server = node === undefined ? '' : `${formatNode(node)}: `
-  const detail = `${where}${server}${reason}${advice === undefined ? '' : `. ${advice.fix}`}`
+  const detail = `${where}${server}${advice === undefined ? reason : `${endSentence(reason)} ${advice.fix}`}`
   return fail(detail, advice !== undefined, cause)
 }
 

@@ -2,6 +2,7 @@ import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type Clock, systemClock } from '../core/clock.ts'
+import { endSentence } from '../core/sentence.ts'
 import type { EntryTerms, Store } from '../core/store.ts'
 import { cleanPeriodically } from './clean.ts'
 
@@ -63,7 +64,7 @@ function openOrExplain(file: string): DatabaseSync {
     return open(file)
   } catch (error) {
     throw new Error(
-      `store.path: the file "${file}" cannot be used: ${error instanceof Error ? error.message : String(error)}. Name a database, or a file in a folder that the user of the proxy may write.`,
+      `store.path: ${endSentence(`the file "${file}" cannot be used: ${error instanceof Error ? error.message : String(error)}`)} Name a database, or a file in a folder that the user of the proxy may write.`,
     )
   }
 }

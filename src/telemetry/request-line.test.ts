@@ -74,7 +74,7 @@ describe('the line of a request', () => {
       wouldDeny: ['rules[2]'],
       code: 'request_malformed',
       reason: 'syntax',
-      cause: 'x',
+      cause: Object.assign(new Error('x'), { remedy: 'y' }),
       headersAfter: 1,
       remoteAddress: '10.0.0.1',
     })
@@ -146,6 +146,13 @@ describe('the line of a request', () => {
       cause: 'the signature does not verify',
     })
     expect(JSON.parse(lineOf({ code: 'token_expired', cause: 'expired', status: 401 }))).not.toHaveProperty('reason')
+  })
+
+  it('has the remedy beside the cause, where that has one', () => {
+    const cause = Object.assign(new Error('the metadata names no authorization server'), { remedy: 'Have it name one.' })
+    const changes = { code: 'upstream_token_misconfigured', cause, status: 502 } as const
+    expect(JSON.parse(lineOf(changes))).toMatchObject({ cause: cause.message, remedy: 'Have it name one.' })
+    expect(JSON.parse(lineOf({ ...changes, cause: new Error('x') }))).not.toHaveProperty('remedy')
   })
 
   it('cuts what is long', () => {

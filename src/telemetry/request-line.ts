@@ -55,7 +55,9 @@ function summaryOf(record: RequestRecord): string {
   const subject = principal?.subject ?? principal?.accessKey?.name ?? parties?.subject
   const who = subject === undefined ? '' : `, ${subject}`
   const why = cause === undefined || code === 'internal_error' ? '' : ` (${formatCause(record)})`
-  const text = `${method} ${path}${called}${who}: ${messageOf(record)}${why}`
+  const remedy = findRemedy(cause)
+  const advice = remedy === undefined ? '' : `. ${remedy}`
+  const text = `${method} ${path}${called}${who}: ${messageOf(record)}${why}${advice}`
   return JSON.stringify(text.length <= MAX_CAUSE ? text : `${text.slice(0, MAX_CAUSE)}…`)
     .slice(1, -1)
     .replaceAll('\\"', '"')
@@ -72,6 +74,8 @@ function formatFields(record: RequestRecord): string {
   if (record.decidedBy !== undefined) fields += `,"decided_by":${quote(record.decidedBy)}`
   if (record.wouldDeny !== undefined) fields += `,"would_deny":${formatWouldDeny(record.wouldDeny)}`
   if (cause !== undefined) fields += `,"cause":${quote(formatCause(record), code === 'internal_error' ? 10_000 : MAX_CAUSE)}`
+  const remedy = findRemedy(cause)
+  if (remedy !== undefined) fields += `,"remedy":${quote(remedy, MAX_CAUSE)}`
   if (record.operations.length > 0) fields += `,"operations":[${formatOperations(record)}]`
   if (askedRevision !== undefined) fields += `,"revision":${quote(askedRevision)}`
   if (principal !== undefined) fields += formatPrincipal(principal)
@@ -136,6 +140,11 @@ function formatOperations({ operations }: RequestRecord): string {
       return quote(target === undefined ? method : `${method} ${target}`)
     })
     .join(',')
+}
+
+/** What the operator can do, where the cause says more than the catalogue of errors. */
+function findRemedy(cause: unknown): string | undefined {
+  return cause instanceof Error && 'remedy' in cause && typeof cause.remedy === 'string' ? cause.remedy : undefined
 }
 
 /** A bug shows its stack; everything else its cause, and the cause of that. */

@@ -2,7 +2,7 @@ import { accessSync, constants, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parsePrivateKey } from '../format/key-material.ts'
 import { type Mistake, quote } from '../problem/problem.ts'
-import { explainReadError } from '../source/secrets-and-files.ts'
+import { explainReadError } from '../source/read-failure.ts'
 import type { CheckContext } from './check-context.ts'
 
 /** Checks where the audit log goes, and whether it can be written there. */

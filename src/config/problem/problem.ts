@@ -1,3 +1,5 @@
+import { endSentence } from '../../core/sentence.ts'
+
 /** Where in the configuration, for example `['servers', 0, 'path']`. */
 export type ConfigPath = readonly (string | number)[]
 
@@ -77,7 +79,7 @@ export function formatProblem(problem: ToldProblem, file?: string): string {
 /** The same in one line, for a log. */
 export function formatProblemLine(problem: ToldProblem, file?: string): string {
   const { reason, fix } = problem
-  return `${formatPlace(problem, file)}: ${reason}${/[.!?]$/.test(reason) ? '' : '.'} Fix: ${fix}`
+  return `${formatPlace(problem, file)}: ${endSentence(reason)} Fix: ${fix}`
 }
 
 function formatPlace({ path, position }: ToldProblem, file = 'the configuration'): string {

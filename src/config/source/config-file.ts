@@ -1,5 +1,6 @@
 import { ConfigError, type Mistake, problemAt, quote } from '../problem/problem.ts'
-import { explainReadError, readBoundedText } from './secrets-and-files.ts'
+import { readBoundedText } from './bounded-file.ts'
+import { explainReadError, findReadFailure, type ReadFailure } from './read-failure.ts'
 import { readYaml, type YamlText } from './yaml-text.ts'
 
 /** Longest configuration file, in bytes. */
@@ -39,16 +40,21 @@ export function readConfigFile(file: string): string {
   }
 }
 
-const FIXES: readonly (readonly [cause: RegExp, fix: string])[] = [
-  [/no such file|directory/, 'Name an existing file. `open-mcp-auth-proxy init` writes a configuration.'],
-  [/UTF-8/, 'Save it as UTF-8. An editor on Windows may have saved it as UTF-16 ("Unicode") or in another code page.'],
-  [/longer than/, 'Check that it is the configuration.'],
-]
+const NAME_A_FILE = 'Name an existing file. `open-mcp-auth-proxy init` writes a configuration.'
+const CHECK_PERMISSIONS = 'Check its path and permissions.'
+
+const FIXES: Readonly<Record<ReadFailure, string>> = {
+  missing: NAME_A_FILE,
+  directory: NAME_A_FILE,
+  forbidden: CHECK_PERMISSIONS,
+  not_utf8: 'Save it as UTF-8. An editor on Windows may have saved it as UTF-16 ("Unicode") or in another code page.',
+  too_long: 'Check that it is the configuration.',
+  other: CHECK_PERMISSIONS,
+}
 
 function describeUnreadable(file: string, error: unknown): Mistake {
-  const cause = explainReadError(error)
-  const fix = FIXES.find(([pattern]) => pattern.test(cause))?.[1]
-  return { reason: `the file ${quote(file)} cannot be read (${cause})`, fix: fix ?? 'Check its path and permissions.' }
+  const reason = `the file ${quote(file)} cannot be read (${explainReadError(error)})`
+  return { reason, fix: FIXES[findReadFailure(error)] }
 }
 
 function optionalPosition(position: { line: number; column: number } | undefined) {

@@ -1,12 +1,13 @@
-import { closeSync, openSync, readSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { findSecretFileMistake, findVariableMistake } from '../format/formats.ts'
 import { findImageType } from '../format/image-type.ts'
 import { type ConfigPath, looksLikeSecret, type Mistake, quote, type Report } from '../problem/problem.ts'
 import type { PartialConfig } from '../schema/partial-config.ts'
 import type { Config } from '../schema/schema.ts'
+import { readBoundedFile, readBoundedText } from './bounded-file.ts'
 import { type EgressEnvironment, NO_EGRESS_VARIABLES, readEgressEnvironment } from './egress-environment.ts'
 import { dropFinalLineBreak } from './final-line-break.ts'
+import { explainReadError } from './read-failure.ts'
 
 /** Longest file that a configuration may refer to. */
 const MAX_BYTES = 1_048_576
@@ -165,44 +166,6 @@ function readImage(file: string, source: ReferenceSource): Reading {
       },
     }
   }
-}
-
-/**
- * Reads a file of UTF-8 text.
- *
- * @param path - a file, or something else that can be read to its end
- * @param maxBytes - the file is refused if it is longer
- * @throws Error when it cannot be read
- */
-export function readBoundedText(path: string, maxBytes: number): string {
-  return new TextDecoder('utf-8', { fatal: true }).decode(readBoundedFile(path, maxBytes))
-}
-
-function readBoundedFile(path: string, maxBytes: number): Buffer {
-  const handle = openSync(path, 'r')
-  try {
-    const bytes = Buffer.alloc(maxBytes + 1)
-    let length = 0
-    for (;;) {
-      const count = readSync(handle, bytes, length, bytes.length - length, null)
-      if (count === 0) break
-      length += count
-      if (length > maxBytes) throw new Error(`longer than ${maxBytes} bytes`)
-    }
-    return bytes.subarray(0, length)
-  } finally {
-    closeSync(handle)
-  }
-}
-
-/** Why a file could not be read, in a few words. */
-export function explainReadError(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : undefined
-  if (code === 'ENOENT') return 'no such file'
-  if (code === 'EISDIR') return 'it is a directory'
-  if (code === 'EACCES') return 'permission denied'
-  if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return 'it is not text in UTF-8'
-  return code ?? (error instanceof Error ? error.message : 'unknown reason')
 }
 
 /** Visits every key whose value is a text. */

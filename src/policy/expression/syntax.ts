@@ -1,4 +1,5 @@
 import { type ASTNode, Environment } from '@marcbachmann/cel-js'
+import { capitalize } from '../../core/sentence.ts'
 import { facts, isSeen, records, type Use } from './names.ts'
 
 /**
@@ -97,7 +98,7 @@ function createEnvironment(use: Use): Environment {
   const environment = new Environment({ limits })
   for (const [name, members] of records) {
     if (!isSeen(name, use)) continue
-    const type = name.charAt(0).toUpperCase() + name.slice(1)
+    const type = capitalize(name)
     const fields = Object.fromEntries([...members].map(([member, fact]) => [member, fact.type]))
     environment.registerType(type, { fields }).registerVariable(name, type)
   }
