@@ -78,10 +78,7 @@ export function createAuditWriter(options: AuditWriterOptions): AuditWriter {
     await running
     // Not `flush`: a file that was deleted takes records, and loses them.
     await look()
-    while ((waiting.length > 0 || output.holdsBack) && clock.monotonic() < deadline) {
-      await pause(FLUSH_MS)
-      await look()
-    }
+    for (; (waiting.length > 0 || output.holdsBack) && clock.monotonic() < deadline; await look()) await pause(FLUSH_MS)
     for (const _ of waiting.take(Number.POSITIVE_INFINITY)) outage.lose('the process ended')
   }
   return {
