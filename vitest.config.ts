@@ -6,6 +6,12 @@ import { slowFiles } from './test/support/slow-files.ts'
 
 keepCompiledCode()
 
+/**
+ * Each needs a process of its own: OpenTelemetry is registered once in a process, long bodies are read by a thread that the first one starts, and
+ * a module of Node can be replaced only before anything has imported it.
+ */
+const apart = ['test/**/tracing*.test.ts', 'test/security/long-bodies.test.ts', 'test/security/slow-name-servers.test.ts']
+
 export default defineConfig({
   test: {
     globalSetup: ['test/support/make-rsa-keys.ts'],
@@ -21,7 +27,8 @@ export default defineConfig({
     projects: [
       // Hundreds of short files. A process for each would take longer to start than the tests take: they share some, and the code that they load.
       { extends: true, test: { name: 'unit', include: ['src/**/*.test.ts'], isolate: false } },
-      { extends: true, test: { name: 'end to end', include: ['test/**/*.test.ts'] } },
+      { extends: true, test: { name: 'end to end', include: ['test/**/*.test.ts'], exclude: apart, isolate: false } },
+      { extends: true, test: { name: 'apart', include: apart } },
     ],
   },
 })

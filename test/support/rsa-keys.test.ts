@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose'
 import { expect, it } from 'vitest'
-import { KEYS_FILE } from './rsa-keys.ts'
+import { KEYS_FILE, renewRsaKeys } from './rsa-keys.ts'
 
 it.each(['RS256', 'PS384'])(
   'issuers of a test have different RSA keys that were made before, and can sign with them: %s',
@@ -20,4 +20,13 @@ it.each(['RS256', 'PS384'])(
 it('a key that must not be exported is not', async () => {
   const { privateKey } = await generateKeyPair('RS256')
   await expect(exportJWK(privateKey)).rejects.toThrow('extractable')
+})
+
+it('each test file begins with all of the keys, also where another one ran before it in the same process', async () => {
+  const takeKey = async () => exportJWK((await generateKeyPair('RS256')).publicKey)
+  renewRsaKeys()
+  const first = await takeKey()
+  expect(await takeKey()).not.toEqual(first)
+  renewRsaKeys()
+  expect(await takeKey()).toEqual(first)
 })

@@ -7,11 +7,17 @@ export const KEYS_FILE = fileURLToPath(new URL('../../.cache/rsa-keys.json', imp
 /**
  * Issuers of the tests sign with RSA keys of 2048 bits. To find the primes of one takes longer than many a test, a third of the time of all.
  * So Web Crypto, which jose asks for them, gives keys that were made before ({@link KEYS_FILE}), each only once: no two issuers
- * of a test have the same. The proxy itself makes no RSA keys.
+ * of a test file have the same. The proxy itself makes no RSA keys.
  */
 const { subtle } = crypto
 const generate = subtle.generateKey.bind(subtle) as (...given: readonly unknown[]) => Promise<unknown>
-const left: string[] = existsSync(KEYS_FILE) ? JSON.parse(readFileSync(KEYS_FILE, 'utf8')) : []
+const made: readonly string[] = existsSync(KEYS_FILE) ? JSON.parse(readFileSync(KEYS_FILE, 'utf8')) : []
+let left = [...made]
+
+/** Another test file begins, in a process that several share. */
+export function renewRsaKeys(): void {
+  left = [...made]
+}
 
 async function generateKey(
   algorithm: webcrypto.RsaHashedKeyGenParams,

@@ -6,6 +6,11 @@ export function rememberSecret(secret: string): void {
   if (secret !== '') secretsInUse.add(secret)
 }
 
+/** Another test file begins, in a process that several share. */
+export function forgetSecrets(): void {
+  secretsInUse.clear()
+}
+
 export function listSecretsInUse(): readonly string[] {
   return [...secretsInUse]
 }
