@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { systemClock } from '../../../core/clock.ts'
+import { type Clock, systemClock } from '../../../core/clock.ts'
 import { createHeldMemory } from '../../../core/held-memory.ts'
 import { Child, type ChildHandlers } from './child.ts'
 import type { ProcessEnd } from './server-process.ts'
@@ -8,7 +8,7 @@ import { Watchdog } from './watchdog.ts'
 const MiB = 1024 * 1024
 
 /** Runs a shell's script as a server until it is gone. */
-function run(script: string, handlers: Partial<ChildHandlers> = {}) {
+function run(script: string, handlers: Partial<ChildHandlers> = {}, clock: Clock = systemClock) {
   const said: string[] = []
   let child!: Child
   const ended = new Promise<ProcessEnd>((resolve) => {
@@ -29,7 +29,7 @@ function run(script: string, handlers: Partial<ChildHandlers> = {}) {
     child = new Child(
       {
         plan,
-        clock: systemClock,
+        clock,
         watchdog,
         onStderr: (line) => said.push(line),
         memory: createHeldMemory(MiB).open('test', 'alice'),
@@ -71,6 +71,37 @@ describe('a child', () => {
     })
     expect((await ended).reason.message).toContain('could not be handled (Error: odd)')
   })
+
+  it.each([
+    ['', false],
+    [', also where its client is slow when it exits', true],
+  ])(
+    'that writes many lines at once keeps us from nothing else: all are read, in several turns of the event loop%s',
+    async (_when, isSlow) => {
+      // Each line seems to take a millisecond.
+      let now = 0
+      const clock = { ...systemClock, monotonic: () => now++ }
+      let turns = 0
+      const count = (): void => {
+        turns++
+        timer = setImmediate(count)
+      }
+      let timer = setImmediate(count)
+      const heard: [method: string, turn: number][] = []
+      const script = `for i in $(seq 1000); do printf '{"jsonrpc":"2.0","method":"%s"}\\n' $i; done; printf '{"jsonrpc":"2.0","method":"last"}'`
+      const { child, ended } = run(
+        `all=$(${script}); printf '%s' "$all"`,
+        { message: ({ method }) => heard.push([method, turns]) },
+        clock,
+      )
+      if (isSlow) child.pause()
+      await ended
+      clearImmediate(timer)
+      expect(heard.map(([method]) => method)).toEqual([...Array.from({ length: 1000 }, (_, i) => String(i + 1)), 'last'])
+      const inOneTurn = Map.groupBy(heard, ([, turn]) => turn)
+      expect(Math.max(...[...inOneTurn.values()].map(({ length }) => length))).toBeLessThan(20)
+    },
+  )
 
   it('that does not read is sent a thousand messages and no more, and one that has been ended none', async () => {
     const { child, ended } = run('exec sleep 1000')

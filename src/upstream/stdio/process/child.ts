@@ -93,11 +93,15 @@ export class Child implements ServerProcess {
   }
 
   pause(): void {
-    if (this.#pauses++ === 0) this.#process?.stdout?.pause()
+    this.#pauses++
+    // Also where it is paused already: Node resumes it when the process exits.
+    this.#process?.stdout?.pause()
   }
 
+  /** What a process that has exited leaves is read without regard to slow clients, as Node does then: nothing more will come. */
   resume(): void {
-    if (--this.#pauses === 0) this.#process?.stdout?.resume()
+    this.#pauses--
+    if (this.#pauses === 0 || this.#exit !== '') this.#process?.stdout?.resume()
   }
 
   /** Ends the process as the specification says (stdio, Shutdown): its input ends, then the group gets SIGTERM, then SIGKILL. */
@@ -147,7 +151,7 @@ export class Child implements ServerProcess {
 
   #listen(child: ChildProcess): void {
     const output = this.#createOutput()
-    const read = this.#guard((chunk: Buffer) => output.push(chunk))
+    const read = this.#guard((chunk: Buffer) => this.#putBack(output.push(chunk)))
     child.stdout?.on('data', read)
     const log = this.#guard((chunk: Buffer) => this.#log.push(chunk))
     child.stderr?.on('data', log)
@@ -164,8 +168,17 @@ export class Child implements ServerProcess {
     })
   }
 
+  /** Until the next turn of the event loop, nothing more is read either: the process waits in its turn. */
+  #putBack(rest: Buffer): void {
+    if (rest.length === 0) return
+    this.pause()
+    this.#process?.stdout?.unshift(rest)
+    setImmediate(() => this.resume())
+  }
+
   #createOutput(): OutputReader {
     return new OutputReader({
+      clock: this.#options.clock,
       maxMessageBytes: this.#options.plan.maxMessageBytes,
       isOver: () => this.isOver,
       message: (message) => this.#handlers.message(message),

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 
 const NEWLINE = 0x0a
+const NOTHING = Buffer.alloc(0)
 /** As many pieces of a line are concatenated: each piece is an object of 200 bytes, and a server may write single bytes. */
 const MAX_LOOSE_PIECES = 256
 /** Bytes that are kept of each end of a line that is too long. They are enough to find the id of a response. */
@@ -39,14 +40,20 @@ export class LineReader {
     this.#handlers = handlers
   }
 
-  push(chunk: Buffer): void {
+  /**
+   * @param isEnough - asked behind each line
+   * @returns what was not read any more; empty where all was
+   */
+  push(chunk: Buffer, isEnough: () => boolean = () => false): Buffer {
     let start = 0
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
       this.#hold(chunk.subarray(start, end))
       this.#emitLine()
       start = end + 1
+      if (isEnough()) return chunk.subarray(start)
     }
     if (start < chunk.length) this.#hold(chunk.subarray(start))
+    return NOTHING
   }
 
   /** The stream has ended. What is held is the last line. */

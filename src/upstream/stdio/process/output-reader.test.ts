@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { type Clock, systemClock } from '../../../core/clock.ts'
 import { OutputReader } from './output-reader.ts'
 
 describe('what a process writes', () => {
-  function open(maxMessageBytes = 2000) {
+  function open(maxMessageBytes = 2000, clock: Pick<Clock, 'monotonic'> = systemClock) {
     const seen = {
       messages: [] as string[],
       broken: [] as unknown[],
@@ -12,6 +13,7 @@ describe('what a process writes', () => {
     }
     let isOver = false
     const reader = new OutputReader({
+      clock,
       maxMessageBytes,
       isOver: () => isOver,
       message: ({ method }) => {
@@ -25,7 +27,7 @@ describe('what a process writes', () => {
       hold: () => true,
       release: () => undefined,
     })
-    return { seen, write: (text: string) => reader.push(Buffer.from(`${text}\n`)) }
+    return { seen, reader, write: (text: string) => reader.push(Buffer.from(`${text}\n`)) }
   }
   const message = (method: string) => JSON.stringify({ jsonrpc: '2.0', method })
 
@@ -44,6 +46,19 @@ describe('what a process writes', () => {
     write(`[${message('a')},${message('last')},${message('b')}]`)
     write(message('c'))
     expect(seen.messages).toEqual(['a', 'last'])
+  })
+
+  it('is read for some milliseconds in one go, at least a line, and the rest is given back', () => {
+    let now = 0
+    const { seen, reader } = open(2000, { monotonic: () => (now += 2) })
+    let rest: Buffer = Buffer.from(`${['a', 'b', 'c', 'd', 'e', 'f'].map(message).join('\n')}\n{"half"`)
+    const read: number[] = []
+    do {
+      rest = reader.push(rest)
+      read.push(seen.messages.length)
+    } while (rest.length > 0)
+    expect(read).toEqual([3, 6, 6])
+    expect(seen.messages.join('')).toBe('abcdef')
   })
 
   it('that is a request too deep to be passed on is answered', () => {

@@ -1,13 +1,17 @@
 import type { Buffer } from 'node:buffer'
+import type { Clock } from '../../../core/clock.ts'
 import { type ChildLine, readChildLine, readLongLine } from '../wire/child-messages.ts'
 import { formatError } from '../wire/json-responses.ts'
 import { LineReader } from './line-reader.ts'
 import type { ProcessHandlers } from './server-process.ts'
 
+/** Lines that are no JSON take the longest: 64 KiB of short ones would keep all other requests waiting for a third of a second. */
+const MAX_TURN_MS = 5
 /** Characters of a line that are logged. */
 const MAX_NOTE_LENGTH = 500
 
 export interface OutputOptions extends Pick<ProcessHandlers, 'message' | 'broken'> {
+  readonly clock: Pick<Clock, 'monotonic'>
   readonly maxMessageBytes: number
   /** Whether the process has ended or failed, so that nothing of it counts any more. */
   readonly isOver: () => boolean
@@ -39,8 +43,11 @@ export class OutputReader {
     })
   }
 
-  push(chunk: Buffer): void {
-    this.#lines.push(chunk)
+  /** @returns what has to wait for another turn of the event loop; empty as a rule */
+  push(chunk: Buffer): Buffer {
+    const { clock } = this.#options
+    const until = clock.monotonic() + MAX_TURN_MS
+    return this.#lines.push(chunk, () => clock.monotonic() >= until)
   }
 
   /** The output has ended. Its last line may lack a line break. */
