@@ -219,6 +219,24 @@ describe('what hides a list from the filter', () => {
   })
 
   it.each([
+    ['in a result', (inner: string) => `data: {"jsonrpc":"2.0","id":1,"result":{"x":\ndata: ${inner}\ndata: }}\n\n`],
+    [
+      'behind what is hidden',
+      (inner: string) => `data: {"id":1,"result":{"tools":[{"name":"secret"}],"x":\r: c\rdata:${inner}\rdata: }}\n\n`,
+    ],
+    ['in a batch', (inner: string) => `data: [{"id":1,"result":{"x":[1,\ndata:${inner}\ndata:,2]}}\ndata:]\n\n`],
+  ])(
+    'is on no line of data for a reader that parses each by itself, where together they are another message: %s',
+    async (_w, wrap) => {
+      const received = textOf(await ask(events(wrap(JSON.stringify(tools('secret'))))))
+      const data = received.split(/\r\n|\n|\r/).filter((line) => line.startsWith('data'))
+      expect(data).toHaveLength(1)
+      const [message] = [JSON.parse(data[0]?.slice('data:'.length) ?? '')].flat()
+      expect(message.result.tools ?? []).toEqual([])
+    },
+  )
+
+  it.each([
     'Notifications/Resources/Updated',
     'notifications/resources/updated ',
     'notification\u017f/resources/updated',

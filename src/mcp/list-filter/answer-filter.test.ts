@@ -155,7 +155,7 @@ describe('an event stream', () => {
           event('retry: 10', `data: ${updated('open:1')}`),
           `:${end}${end}`,
           event('event: endpoint', 'data: /messages?x=1'),
-          event('data: {"result":', 'data: {"tools":[{"name":"b"}]}}', 'id: 4'),
+          event('data: {"result": {"tools":[{"name":"b"}]}}', 'id: 4'),
           event('event: message'),
         ].join('')
         const reply = filterStream(cut(before, how))

@@ -22,7 +22,8 @@ function read(stream: string): ReadEvent[] {
 function filterEach(events: readonly ReadEvent[]): ReadEvent[] {
   return events.flatMap((event) => {
     if (!/^\s*[{[]/.test(event.data)) return [event]
-    const data = filterText(event.data, hidesSecrets)
+    // Several lines become one.
+    const data = filterText(event.data, hidesSecrets)?.replaceAll('\n', ' ')
     return data === undefined ? [] : [{ ...event, data }]
   })
 }

@@ -2,7 +2,7 @@ import { ProxyError } from '../../core/errors.ts'
 import { applyEdits, type Edit, editBytes } from '../../core/json/json-edits.ts'
 import { parseMessage } from '../stream-beginning.ts'
 import { beginsLikeMessage, decodeAnswer, trimBlanks } from './decode-answer.ts'
-import { findHidden, type Visibility } from './filter-messages.ts'
+import { findHidden, mayHoldHidden, type Visibility } from './filter-messages.ts'
 
 /** Messages have one line, or a few. */
 const MAX_LINES = 10_000
@@ -48,11 +48,11 @@ export function filterEvent(bytes: Buffer, visibility: Visibility, isFirst = fal
     )
   const edits = hasMessage ? findHidden(content, visibility) : []
   if (edits === undefined) return undefined
-  if (edits.length === 0) return bytes
-  const [line, ...more] = data
-  return line !== undefined && more.length === 0
-    ? editLine(bytes, findBytes(bytes, text, line), content, edits)
-    : Buffer.from(mark + replaceData(text, lines, applyEdits(content, edits)))
+  // Simple readers parse each line by itself, and one of several may be a message of its own, with other items.
+  if (hasMessage && data.length > 1 && mayHoldHidden(content))
+    return Buffer.from(mark + joinData(text, lines, applyEdits(content, edits)))
+  const [line] = data
+  return line === undefined || edits.length === 0 ? bytes : editLine(bytes, findBytes(bytes, text, line), content, edits)
 }
 
 /** So long a line is decoded by itself: V8 reads a part of another text more slowly, and it is read letter by letter. */
@@ -145,8 +145,8 @@ function editLine(bytes: Buffer, [start, end]: [number, number], content: string
   return Buffer.concat([bytes.subarray(0, start), editBytes(bytes.subarray(start, end), content, edits), bytes.subarray(end)])
 }
 
-/** The first line with data gets all of it, in as many lines as it has. */
-function replaceData(text: string, lines: readonly Line[], content: string): string {
+/** The first line with data gets all of it: in JSON, a line end between two tokens is a blank. */
+function joinData(text: string, lines: readonly Line[], content: string): string {
   const first = lines.find(({ isData }) => isData)
   let written = ''
   const write = (line: string): void => {
@@ -156,7 +156,7 @@ function replaceData(text: string, lines: readonly Line[], content: string): str
   }
   for (const line of lines) {
     if (!line.isData) write(text.slice(line.start, line.next))
-    else if (line === first) for (const piece of content.split('\n')) write(formatData(text, line, piece))
+    else if (line === first) write(formatData(text, line, content.replaceAll('\n', ' ')))
   }
   return written
 }

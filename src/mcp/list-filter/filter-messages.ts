@@ -35,7 +35,7 @@ const SUBSCRIPTION_KEYS = reserveKeys('resourceSubscriptions')
  * Members without which nothing is filtered. `notifications/resources/updated` has the name of one of them in it, and an acknowledgment is
  * about nothing else that is hidden.
  */
-const mayHoldHidden = createNameSearch([...LISTS.keys(), 'resourceSubscriptions', 'cacheScope'])
+export const mayHoldHidden: (text: string) => boolean = createNameSearch([...LISTS.keys(), 'resourceSubscriptions', 'cacheScope'])
 
 /** Lists hold items with members; what is subscribed to is an object with a list. */
 const DEEPER: ReadonlyMap<string, number> = new Map([
