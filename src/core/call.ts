@@ -51,6 +51,14 @@ export function withBody<Given extends Call>(call: Given, body: Buffer | undefin
   return { ...call, body, argumentSpans: undefined }
 }
 
+/** Bytes of a request body that are held for as long as the answer takes. */
+const MAX_HELD_BYTES = 64 * 1024
+
+/** The call for what lasts as long as its answer, which may be hours. A short body costs less than to make another call without it. */
+export function withoutLongBody<Given extends Call>(call: Given): Given {
+  return call.body === undefined || call.body.length <= MAX_HELD_BYTES ? call : withBody(call, undefined)
+}
+
 /**
  * Streams without an end of their own. They must not hold up a shutdown nor outlive their token, and nothing is lost when they end.
  */

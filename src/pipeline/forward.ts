@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { findListen, lastsUntilEnded, opensSession, withBody } from '../core/call.ts'
+import { findListen, lastsUntilEnded, opensSession, withoutLongBody } from '../core/call.ts'
 import type { ChangingList } from '../core/declared-capabilities.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { Reply, ReplyHeaders } from '../core/reply.ts'
@@ -18,9 +18,6 @@ import { OpeningReply } from './opening-reply.ts'
 import { ReadAlong } from './read-along.ts'
 import { refuse } from './refuse.ts'
 
-/** Bytes of a request body that are held for as long as the answer takes. */
-const MAX_HELD_BYTES = 64 * 1024
-
 /**
  * Sends a permitted call to its upstream. The answer takes the same way back, changed only where it says so below.
  *
@@ -28,7 +25,7 @@ const MAX_HELD_BYTES = 64 * 1024
  */
 export function forward(exchange: Exchange, call: RoutedCall, identity: Identity): void {
   if (lastsUntilEnded(call) && exchange.edge.isDraining()) throw new ProxyError('shutting_down', { retryAfter: 1 })
-  const answered = letGoOfBody(call)
+  const answered = withoutLongBody(call)
   const forwarding = new Forwarding(exchange, answered, identity.token)
   const reply = new ServerReply(forwarding)
   const answer = openAnswer(exchange, answered, identity, reply)
@@ -73,11 +70,6 @@ function takeAnswers({ edge: { messageStreams }, response }: Exchange, sealed: s
   }
   messageStreams.set(sealed, send)
   response.on('close', () => messageStreams.get(sealed) === send && messageStreams.delete(sealed))
-}
-
-/** The answer may last, and needs no body: a long one would be held for it. A short one costs less than to make another call without it. */
-function letGoOfBody(call: RoutedCall): RoutedCall {
-  return call.body === undefined || call.body.length <= MAX_HELD_BYTES ? call : withBody(call, undefined)
 }
 
 /** What is done with the answer to a call. */

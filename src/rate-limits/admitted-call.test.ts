@@ -11,7 +11,7 @@ const RATES = { label: 'rate_limits[0]', countedAs: 'rate_limits[0]', tools: und
 const PLAN: RateLimitPlan = { ...RATES, per: ['tool'], concurrentCalls: 5, streams: undefined, sessions: undefined }
 const CALL: Operation = { kind: 'request', method: 'tools/call', targetKind: 'tool', target: 'echo', id: '1' }
 
-it('a call that was counted keeps no body, however long its answer lasts', async () => {
+it('a call that was counted keeps no long body, however long its answer lasts', async () => {
   const clock = createFakeClock()
   const limits = createRateLimiter(createLocalCounters(clock), clock).limit('files', [PLAN])
   const admit = () => {

@@ -1,5 +1,5 @@
 import { BoundedMap } from '../core/bounded-map.ts'
-import { type Call, withBody } from '../core/call.ts'
+import { type Call, withoutLongBody } from '../core/call.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Counters, PlaceDemand, Shortage } from '../core/counters.ts'
 import { ProxyError, type ReasonOf } from '../core/errors.ts'
@@ -73,8 +73,7 @@ function createRateLimits(
   }
   return {
     admit(given) {
-      // What is counted is kept as long as the answer lasts, which for a stream may be hours.
-      const call = withBody(given, undefined)
+      const call = withoutLongBody(given)
       const limited = readDemands(call)
       // A limit on sessions, or on other tools, asks nothing of most calls.
       if (limited.length === 0) return hold(call, limited)
