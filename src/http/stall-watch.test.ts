@@ -2,13 +2,19 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createCertificate } from '../../test/support/certificate.ts'
+import { createFakeClock, type FakeClock } from '../../test/support/fake-clock.ts'
 import { watchStalled } from './stall-watch.ts'
 
-const answer = Buffer.alloc(24 * 1024 * 1024, 'x')
+/** Much more than the system holds between the two. */
+const answer = Buffer.alloc(64 * 1024 * 1024, 'x')
 const listener: RequestListener = (_request, response) => response.writeHead(200, { 'Content-Length': answer.length }).end(answer)
 const seconds = 0.4
+let clock: FakeClock
+beforeEach(() => {
+  clock = createFakeClock()
+})
 let end = (): void => undefined
 afterEach(() => end())
 
@@ -16,7 +22,7 @@ afterEach(() => end())
 async function ask(server: Server, open: (port: number) => Socket): Promise<Socket> {
   const sockets = new Set<Socket>()
   server.on('connection', (socket: Socket) => sockets.add(socket)).on('secureConnection', (socket: Socket) => sockets.add(socket))
-  const stop = watchStalled(sockets, seconds)
+  const stop = watchStalled(sockets, seconds, clock)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const client = open((server.address() as AddressInfo).port)
   end = () => {
@@ -39,24 +45,29 @@ describe.each([
 ])('a client that is sent one long piece, %s,', (_name, create, open) => {
   it('is left alone while it takes it slowly', async () => {
     const client = await ask(create(), open)
-    const begun = performance.now()
     let received = 0
     for await (const piece of client) {
       received += piece.length
       if (received >= answer.length) break
-      // Four times as long as it may take nothing.
-      const due = (received / answer.length) * seconds * 4000
-      while (performance.now() - begun < due) await new Promise((resolve) => setTimeout(resolve, 5))
+      // In all, four times as long as it may take nothing.
+      clock.advance((piece.length / answer.length) * seconds * 4000)
     }
     expect(received).toBeGreaterThanOrEqual(answer.length)
   })
 
   it('is cut off when it takes nothing', async () => {
     const server = create()
-    const cut = new Promise((resolve) =>
-      server.on('request', (_request, response) => response.on('close', () => resolve(response.writableFinished))),
-    )
+    let wasFinished: boolean | undefined
+    server.on('request', (_request, response) => {
+      response.on('close', () => {
+        wasFinished = response.writableFinished
+      })
+    })
     await ask(server, open)
-    expect(await cut).toBe(false)
+    await vi.waitUntil(() => {
+      clock.advance(seconds * 1000)
+      return wasFinished !== undefined
+    })
+    expect(wasFinished).toBe(false)
   })
 })
