@@ -106,12 +106,18 @@ function parseNetwork(text: string): Parsed<HostPattern> {
 }
 
 function parseName(text: string, includes: 'itself' | 'subdomains' | 'both'): Parsed<HostPattern> {
-  const url = text === '*' || findHostMistake(text.replace(/\.(?=$|:)/, '')) ? null : URL.parse(`http://${text}`)
-  if (url === null) {
+  const host = text.replace(/\.(?=$|:)/, '')
+  const url = host.startsWith('*') || findHostMistake(host) ? null : URL.parse(`http://${text}`)
+  if (url === null || isAbridged(host, url)) {
     const fix = 'Write hosts like example.com, .example.com, example.com:8443, 192.0.2.7, 10.0.0.0/8 or [2001:db8::7]:8443.'
     return { mistake: { reason: `${quote(text)} is not a host`, fix } }
   }
   const name = findAddressLiteral(url.hostname) ?? url.hostname.replace(/\.$/, '')
   const port = /:(\d+)$/.exec(text.replace(/^\[.*\]/, ''))?.[1]
   return { value: { kind: 'name', name, includes: isIP(name) === 0 ? includes : 'itself', port: port && String(Number(port)) } }
+}
+
+/** Whether a parser makes an address of what is none: `192.168.` is meant for a network, and would be `192.0.0.168`. */
+function isAbridged(host: string, { hostname }: URL): boolean {
+  return isIP(hostname) === 4 && hostname !== host.replace(/:\d+$/, '')
 }

@@ -14,6 +14,7 @@ import {
   findOriginMistake,
   findPublicUrlMistake,
   findScopeMistake,
+  findUpstreamUrlMistake,
   isLoopback,
   type MistakeFinder,
 } from './formats.ts'
@@ -41,8 +42,17 @@ const cases: readonly [find: MistakeFinder, good: readonly string[], bad: readon
       'https://mcp.example.com\n',
       ' https://mcp.example.com',
       'https://',
+      'https://010.0.0.1',
+      'https://0x7f.0.0.1:8443',
+      'https://8.8.8.08/',
+      'https://⑧.8.8.8',
       '',
     ],
+  ],
+  [
+    findUpstreamUrlMistake,
+    ['http://127.0.0.1:8000/mcp', 'http://0.0.0.0/', 'http://127.1/mcp', 'http://2130706433/', 'http://010.example.com/mcp'],
+    ['http://010.0.0.1:8000/mcp', 'http://10.0.0.01/mcp', 'HTTP://0X7F.1/mcp', 'http://0x7f000001/'],
   ],
   [
     findIssuerMistake,

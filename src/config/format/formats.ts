@@ -37,7 +37,19 @@ export function findUrlMistake(text: string): Mistake | undefined {
     }
   }
   if (text.includes('#')) return { reason: 'has a fragment', fix: 'Leave out everything from the # on.' }
+  if (isAmbiguousAddress(text, url)) {
+    return {
+      reason: `has an address that some programs take for ${url.hostname}, and others do not`,
+      fix: 'Write it in decimal, without leading zeros.',
+    }
+  }
   return undefined
+}
+
+/** Whether a number of an address is octal or hexadecimal, or of other digits: `010.0.0.1` is `8.0.0.1` to us, and `10.0.0.1` to its author. */
+function isAmbiguousAddress(text: string, { hostname }: URL): boolean {
+  const written = /^https?:\/\/([^/?#:]*)/i.exec(text)?.[1] ?? ''
+  return isIP(hostname) === 4 && !/^(?:(?:0|[1-9]\d*)(?:\.|$))+$/.test(written)
 }
 
 /** A Unix socket where a URL belongs: as Docker, as libraries and as nginx write it, and its mere path. */
