@@ -25,7 +25,17 @@ export function authorize(
   const question = { path, operations, facts, onOutcome }
   const { decideApart } = policy
   if (decideApart === undefined || body === undefined || !isLong(body)) return policy.decide(principal, question)
-  return keepRoom(exchange, (sender) => decideApart(principal, question, sender))
+  const noting = { ...question, facts: noteQuestions(exchange, facts) }
+  return keepRoom(exchange, (sender) => decideApart(principal, noting, sender))
+}
+
+/** What policy has looked at in a long body it may have to look at again (`open-answer.ts`). */
+function noteQuestions(exchange: Exchange, facts: RequestFacts): RequestFacts {
+  const readArguments: RequestFacts['readArguments'] = (operation) => {
+    exchange.asksForArguments = true
+    return facts.readArguments(operation)
+  }
+  return { ...facts, readArguments }
 }
 
 const PERMIT: Decision = Object.freeze({ effect: 'permit' })

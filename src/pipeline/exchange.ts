@@ -37,6 +37,8 @@ export interface Exchange {
   unreadIds: ReadableIds | undefined
   /** Gives back the room of a long body; undefined when there is none. */
   releaseBody: (() => void) | undefined
+  /** Whether policy has looked at the arguments of a call whose body is long. */
+  asksForArguments: boolean
   /** What the call takes of the rate limits; undefined where nothing is limited. */
   admission: Admission | undefined
   /** The answer to the permitted call; undefined until then. */
@@ -97,6 +99,7 @@ export function openExchange(edge: Edge, request: IncomingMessage, response: Ser
     unreadText: undefined,
     unreadIds: undefined,
     releaseBody: undefined,
+    asksForArguments: false,
     admission: undefined,
     answer: undefined,
   }

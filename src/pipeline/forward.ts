@@ -13,7 +13,7 @@ import { askForAccount } from './answer-account.ts'
 import type { Identity } from './authenticate.ts'
 import type { Exchange } from './exchange.ts'
 import { findListFiltering } from './filter-lists.ts'
-import { OpenAnswer } from './open-answer.ts'
+import { type AnsweredCall, OpenAnswer } from './open-answer.ts'
 import { OpeningReply } from './opening-reply.ts'
 import { ReadAlong } from './read-along.ts'
 import { refuse } from './refuse.ts'
@@ -28,7 +28,9 @@ export function forward(exchange: Exchange, call: RoutedCall, identity: Identity
   const answered = withoutLongBody(call)
   const forwarding = new Forwarding(exchange, answered, identity.token)
   const reply = new ServerReply(forwarding)
-  const answer = openAnswer(exchange, answered, identity, reply)
+  // What rules looked at they will look at again.
+  const whole = answered !== call && exchange.asksForArguments ? call : undefined
+  const answer = openAnswer(exchange, { call: answered, whole }, identity, reply)
   const filtering = findListFiltering(exchange, answer)
   const filtered = filtering?.filter(reply) ?? reply
   const { kind, upstream } = call.route
@@ -54,8 +56,8 @@ function readWhatIsDeclared({ edge }: Exchange, { call, listsReader }: OpenAnswe
 }
 
 /** The client may have gone while the credential for the upstream was fetched. */
-function openAnswer(exchange: Exchange, call: RoutedCall, identity: Identity, reply: ServerReply): OpenAnswer {
-  const answer = new OpenAnswer(exchange, call, identity, reply)
+function openAnswer(exchange: Exchange, calls: AnsweredCall, identity: Identity, reply: ServerReply): OpenAnswer {
+  const answer = new OpenAnswer(exchange, calls, identity, reply)
   exchange.answer = answer
   if (exchange.response.closed) answer.close()
   return answer

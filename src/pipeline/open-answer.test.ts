@@ -5,6 +5,7 @@ import { sendMcp, sendModern } from '../../test/support/mcp-requests.ts'
 import { openStepGate, type StepGate } from '../../test/support/step.ts'
 import type { Decision, PolicyEngine } from '../core/decision.ts'
 import { ProxyError } from '../core/errors.ts'
+import { createHeldMemory } from '../core/held-memory.ts'
 import { createOpenRequests } from '../core/open-requests.ts'
 import type { TokenVerifier } from '../core/ports.ts'
 import type { Principal } from '../core/principal.ts'
@@ -25,13 +26,13 @@ const denial: Decision = { effect: 'deny', code: 'policy_denied', ground: 'rule'
 const stream = { 'content-type': 'text/event-stream' }
 
 /** A gate whose route can be replaced as a reload would, and what is open in it. */
-async function openReloadable(answer: (reply: Reply) => void, first: Partial<Route> = {}) {
+async function openReloadable(answer: (reply: Reply) => void, first: Partial<Route> = {}, of: Partial<Edge> = {}) {
   leave = new AbortController()
   const openRequests = createOpenRequests()
   const clock = createFakeClock()
   let now: Edge | undefined
   const current = (): Edge => now ?? gate.edge
-  gate = await openStepGate(first, { openRequests, clock, current }, (_call, reply) => answer(reply))
+  gate = await openStepGate(first, { openRequests, clock, current, ...of }, (_call, reply) => answer(reply))
   return {
     openRequests,
     clock,
@@ -487,6 +488,30 @@ describe('a call that was permitted', () => {
       operation && facts.readArguments(operation) === '{"text":"hi"}' ? denial : { effect: 'permit' }
     await replace({ policy: policy({ decide }) })
     await expect(response.text()).rejects.toThrow()
+  })
+
+  it('is decided anew by its arguments where they are long, too, as far as there is memory for them while its stream is open', async () => {
+    const decideApart: PolicyEngine['decideApart'] = async (_principal, { operations: [operation], facts }) =>
+      operation && facts.readArguments(operation)?.startsWith('{"text":"xx') ? { effect: 'permit' } : denial
+    const reading = (): PolicyEngine => policy({ decide: () => denial, decideApart })
+    // One user has a quarter of it, and half of that for what waits.
+    const heldMemory = createHeldMemory(1_000_000)
+    const { replace, clock, openRequests } = await openReloadable(openStream, { policy: reading() }, { heldMemory })
+    const body = { ...call, params: { name: 'echo', arguments: { text: 'x'.repeat(80_000) } } }
+    const open = (signal: AbortSignal) => sendMcp(`${gate.origin}/mcp`, { body, signal })
+    const leaveFirst = new AbortController()
+    await open(leaveFirst.signal)
+    const second = await open(leave.signal)
+    clock.advance(2000)
+    await replace({ policy: reading() })
+    await expect(second.text()).rejects.toThrow()
+    expect(openRequests.size).toBe(1)
+    leaveFirst.abort()
+    await vi.waitUntil(() => openRequests.size === 0)
+    await open(leave.signal)
+    clock.advance(2000)
+    await replace({ policy: reading() })
+    expect(openRequests.size).toBe(1)
   })
 })
 

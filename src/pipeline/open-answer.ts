@@ -1,9 +1,10 @@
 import { findListen, lastsUntilEnded } from '../core/call.ts'
 import { type ProxyError, toProxyError } from '../core/errors.ts'
+import { type MemoryShare, PART_FOR_WAITING } from '../core/held-memory.ts'
 import type { OpenRequest } from '../core/open-requests.ts'
 import type { Operation } from '../core/operation.ts'
 import type { Upstream } from '../core/ports.ts'
-import type { Principal } from '../core/principal.ts'
+import { formatPrincipalKey, type Principal } from '../core/principal.ts'
 import type { RoutedCall } from '../core/route.ts'
 import { watchIdle } from '../http/idle-watch.ts'
 import { readRequestHead } from '../http/request-head.ts'
@@ -25,6 +26,13 @@ import { waitForToken } from './stream-expiry.ts'
 /** Most answers are over by then, and to keep a list of them, or a timer for each, costs more than it is worth. */
 const SHORT_SECONDS = 1
 
+export interface AnsweredCall {
+  /** Without a long body. */
+  readonly call: RoutedCall
+  /** With it, where policy has looked at its arguments. */
+  readonly whole: RoutedCall | undefined
+}
+
 /** The answer to a permitted call, for as long as it lasts. A class, since thousands of streams may wait in one of these each. */
 export class OpenAnswer implements OpenRequest {
   readonly lasts: boolean
@@ -39,15 +47,20 @@ export class OpenAnswer implements OpenRequest {
   readonly #identity: Identity
   readonly #reply: ServerReply
   #call: RoutedCall
+  /** With the arguments that policy asks for, where the body is long. */
+  #whole: RoutedCall | undefined
+  /** What a stream takes for them. */
+  #memory: MemoryShare | undefined
   /** Why it would not be permitted any more, as it was decided last. */
   #refusal: ProxyError | undefined
   /** For the end of a short answer, later for that of its token. */
   #waiting: { stop(): void }
 
-  constructor(exchange: Exchange, call: RoutedCall, identity: Identity, reply: ServerReply) {
+  constructor(exchange: Exchange, { call, whole }: AnsweredCall, identity: Identity, reply: ServerReply) {
     const { clock, openRequests } = exchange.edge
     this.#exchange = exchange
     this.#call = call
+    this.#whole = whole
     this.#identity = identity
     this.#reply = reply
     this.lasts = lastsUntilEnded(call)
@@ -89,6 +102,7 @@ export class OpenAnswer implements OpenRequest {
   /** Called when the answer begins. */
   begin(isStream: boolean): void {
     this.isStream = isStream
+    this.#keepArguments()
     if (!isStream) return
     this.#catchUp()
     // It may go on for ever, where a call that was permitted may have its answer.
@@ -113,8 +127,22 @@ export class OpenAnswer implements OpenRequest {
 
   /** Called when the answer is over. */
   close(): void {
+    this.#memory?.give(this.#whole?.body?.length ?? 0)
+    this.#memory = undefined
+    this.#whole = undefined
     this.#waiting.stop()
     this.#exchange.edge.openRequests.remove(this)
+  }
+
+  /** Only a stream ends for what is decided anew. Where there is no memory for its arguments, nothing is known of them then, which refuses. */
+  #keepArguments(): void {
+    const whole = this.#whole
+    this.#whole = undefined
+    if (!this.isStream || whole?.body === undefined) return
+    const memory = this.#exchange.edge.heldMemory.open(this.server, formatPrincipalKey(this.principal))
+    if (!memory.take(whole.body.length, PART_FOR_WAITING)) return
+    this.#whole = whole
+    this.#memory = memory
   }
 
   /** It takes longer than most. */
@@ -143,7 +171,9 @@ export class OpenAnswer implements OpenRequest {
     const { era } = exchange
     if (route.upstream !== before.route.upstream) throw movedElsewhere()
     const call = { ...before, route, principal: identity.principal }
-    const decision = await authorize(exchange, call, createRequestFacts(exchange, call))
+    const { body, argumentSpans } = this.#whole ?? before
+    const asked = { ...call, body, argumentSpans }
+    const decision = await authorize(exchange, asked, createRequestFacts(exchange, asked))
     // What came into force meanwhile decides.
     if (era !== exchange.edge.openRequests.era) return this.#decide()
     checkPermitted(decision)

@@ -15,13 +15,13 @@ afterEach(async () => {
 })
 
 /** What the MCP server is told of the caller stands in `_meta`, before the arguments. */
-async function start() {
+async function start(rules: object[] = []) {
   issuer = await startIssuer({ audience })
   const upstream = { command: [...scripted], process_per: 'shared' as const }
-  const server = { name: 'tool', path: '/mcp', upstream, audience: [audience], identity: { claims: ['team'] } }
+  const server = { name: 'tool', path: '/mcp', upstream, audience: [audience], identity: { claims: ['team'] }, rules }
   proxy = await startTestProxy({ issuers: [issuer.issuer], servers: [server] })
   session = await openSession(proxy.origin, { user: await issuer.mint(), revision: '2025-06-18' })
-  return (rules: object[]) => proxy.reloadWith({ servers: [{ ...server, rules }] })
+  return (others: object[]) => proxy.reloadWith({ servers: [{ ...server, rules: others }] })
 }
 
 const rule = { tool: 'wait', require: 'args.amount < 10' }
@@ -55,3 +55,17 @@ it('one whose arguments are not permitted any more ends, whatever stands where t
   await session.call('release')
   await expect(readAnswer(open)).rejects.toThrow()
 })
+
+it.each([
+  ['still', { tool: 'wait', require: 'args.amount < 5' }, 'released'],
+  ['no longer', { tool: 'wait', require: 'args.amount > 5' }, undefined],
+])(
+  'one of a long body whose arguments were looked at is judged by them, too: where they are %s permitted',
+  async (_how, other, said) => {
+    const reload = await start([rule])
+    const open = await openCall(createToolCall('wait', { amount: 1, note: 'x'.repeat(100_000) }))
+    expect((await reload([other])).outcome).toBe('reloaded')
+    await session.call('release')
+    expect(await readAnswer(open).then(textOf, () => undefined)).toBe(said)
+  },
+)
