@@ -174,6 +174,7 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
     [withServer({ upstream: { url: server.upstream, header: {} } }), 'servers[0].upstream.header', /`headers`/],
     [withServer({ rules: [{ tools: 'x', tool: 'x', scopes: [] }] }), 'servers[0].rules[0].tools', /`tool`/],
     [{ ...smallest, zzzzzz: 1 }, 'zzzzzz', /Known keys: public_url/],
+    [{ ...smallest, mcpServers: {} }, 'mcpServers', /configuration of an MCP client.*under `servers`/s],
     [{ ...smallest, listen_port: 1 }, 'listen_port', /Go proxy.*`listen\.port`/s],
     [withServer({ identity_provider: {} }), 'servers[0].identity_provider', /is not a known key/],
     [withBroker({ scope: 'openid' }), 'identity_provider.scope', /Did you mean `scopes`/],
@@ -182,6 +183,9 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
   'URLs and paths': [
     [{ ...smallest, public_url: 'https://mcp.example.com/mcp' }, 'public_url', /`path`/],
     [{ ...smallest, public_url: 'mcp.example.com' }, 'public_url', /not an absolute/],
+    [{ ...smallest, public_url: 'https://<your-host>' }, 'public_url', /placeholder in place of a host name/],
+    [withServer({ upstream: 'npx -y some-mcp-server' }), 'servers[0].upstream.url', /is a command.*command: …/s],
+    [withServer({ upstream: './server.sh' }), 'servers[0].upstream.url', /is a command/],
     [withServer({ path: 'mcp' }), 'servers[0].path', /slash/],
     [withServer({ path: '/mcp/' }), 'servers[0].path', /ends with a slash/],
     [withServer({ path: '/a/%2e%2e/b' }), 'servers[0].path', /more than one way/],

@@ -1,3 +1,4 @@
+import { readMessage } from '../core/describe-cause.ts'
 import { escapeControlCharacters } from './untrusted-text.ts'
 
 /** Why there was no answer. */
@@ -15,7 +16,8 @@ export interface FailedProbe {
 }
 
 const NETWORK_FIXES: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'Nothing listens there: check host and port (or `socket`), and that the program is running.',
+  ECONNREFUSED:
+    'Nothing listens there: check host and port (or `socket`), and that the program is running. In a container, localhost is the container itself.',
   ENOENT: 'There is no such socket: check `socket`, and that the MCP server is running.',
   ENOTSOCK: 'That is not a socket: check `socket`.',
   EACCES: 'The proxy may not connect there: check the permissions of the socket.',
@@ -38,6 +40,11 @@ const NETWORK_FIXES: Readonly<Record<string, string>> = {
     'Make the host known to the name servers of this machine, or list it in `egress_proxy.resolves` to have the egress proxy resolve it.',
   UND_ERR_CONNECT_TIMEOUT: 'Check the address, and whether a firewall is in the way.',
 }
+
+/** Docker Desktop knows this name; on Linux, it has to be added to the container. */
+const DOCKER_HOST = /ENOTFOUND host\.docker\.internal/
+const FROM_A_CONTAINER =
+  'Only containers know this name. On Linux, start the container with `--add-host host.docker.internal:host-gateway`; outside of a container, write localhost.'
 
 const UNTRUSTED =
   'Use a certificate of a public authority, or trust its authority on this machine (`ca_file`, NODE_EXTRA_CA_CERTS).'
@@ -63,12 +70,12 @@ export function explainFailure(error: unknown): Failure {
   const first = error instanceof AggregateError ? (error.errors[0] as unknown) : error
   const cause = first instanceof Error && first.cause instanceof Error && !hasCode(first) ? first.cause : first
   const code = hasCode(cause) ? cause.code : undefined
-  const text = cause instanceof Error ? cause.message : String(cause)
+  const text = cause instanceof Error ? readMessage(cause) : String(cause)
   return {
     // It goes into a sentence.
     reason: escapeControlCharacters(text).slice(0, 300).replace(/\.$/, ''),
     code,
-    fix: findFix(code, text),
+    fix: DOCKER_HOST.test(text) ? FROM_A_CONTAINER : findFix(code, text),
   }
 }
 

@@ -61,8 +61,7 @@ const TOP_KEYS = /^(tls|cluster)/
 export function explainFailure(error: unknown, node: RedisNode | undefined, at: string): RedisFailure {
   const cause = error instanceof Error ? error : new Error(String(error))
   const code = 'code' in cause ? String(cause.code) : ''
-  // What OpenSSL says is about its own source code, but for the code.
-  const reason = code.startsWith('ERR_SSL') ? code : describeError(cause)
+  const reason = describeError(cause)
   const advice = ADVICE.find(({ sign }) => sign.test(code) || sign.test(reason))
   const where = advice === undefined ? '' : `${TOP_KEYS.test(advice.key) ? 'store' : at}.${advice.key}: `
   const server = node === undefined ? '' : `${formatNode(node)}: `

@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '../core/clock.ts'
+import { readMessage } from '../core/describe-cause.ts'
 import { errorCatalogue } from '../core/errors.ts'
 import { quoteJson } from '../core/json/quote-json.ts'
 import type { Principal } from '../core/principal.ts'
@@ -151,10 +152,11 @@ function findRemedy(cause: unknown): string | undefined {
 function formatCause({ code, cause }: RequestRecord): string {
   if (!(cause instanceof Error)) return String(cause)
   if (code === 'internal_error') return cause.stack ?? cause.message
-  const behind = cause.cause instanceof Error ? cause.cause.message : ''
-  const inner = cause.message.includes(behind) ? '' : `: ${behind}`
+  const behind = cause.cause instanceof Error ? readMessage(cause.cause) : ''
+  const message = readMessage(cause)
+  const inner = message.includes(behind) ? '' : `: ${behind}`
   const errno = (cause as NodeJS.ErrnoException).code
-  return `${errno ? `${errno} ` : ''}${cause.message}${inner}`
+  return `${errno && errno !== message ? `${errno} ` : ''}${message}${inner}`
 }
 
 function quote(text: string, length = MAX_TEXT): string {

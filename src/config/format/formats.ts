@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { createAddressList, isNetwork } from '../../core/address-list.ts'
 import { isScopeToken } from '../../core/scope-token.ts'
 import { hideBehindName, type Mistake, quote } from '../problem/problem.ts'
+import { describeNoUrl, findCommandMistake } from './no-url.ts'
 
 /** Finds what is wrong with a text; undefined when nothing is. */
 export type MistakeFinder = (text: string) => Mistake | undefined
@@ -27,7 +28,7 @@ export function isLoopback(host: string): boolean {
 export function findUrlMistake(text: string): Mistake | undefined {
   // WHATWG's parser repairs backslashes, blanks and missing slashes; other parsers go elsewhere with them.
   if (!/^https?:\/\/[^\s\\/?#\p{C}][^\s\\\p{C}]*$/iu.test(text) || !URL.canParse(text)) {
-    return { reason: 'is not an absolute http or https URL', fix: 'Write the whole URL, for example https://example.com/path.' }
+    return describeNoUrl(text)
   }
   const url = new URL(text)
   if (url.username !== '' || url.password !== '') {
@@ -57,7 +58,7 @@ const SOCKET_URL = /^(?:(?:https?\+)?unix:|https?:\/\/unix:\/|\/.*\.sock(?:et)?$
 
 /** The URL of an MCP server. */
 export function findUpstreamUrlMistake(text: string): Mistake | undefined {
-  if (!SOCKET_URL.test(text)) return findUrlMistake(text)
+  if (!SOCKET_URL.test(text)) return findCommandMistake(text) ?? findUrlMistake(text)
   return {
     reason: 'is the address of a Unix socket, not an http or https URL',
     fix: 'Write the two apart: `upstream: { url: http://localhost/mcp, socket: /run/mcp.sock }`, with the path of the MCP endpoint in `url`.',

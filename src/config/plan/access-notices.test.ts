@@ -150,10 +150,22 @@ describe('the start says where a placeholder was left', () => {
     expect(load('x', text)).toEqual(['identity_provider.client_secret: looks like a placeholder. Write the real value.'])
   })
 
-  it.each(['open-mcp-auth-proxy', 'your-company.example', 'replacement', '1234.apps.googleusercontent.com'])(
-    'but not: %s',
-    (text) => {
-      expect(load(text, text)).toEqual([])
-    },
-  )
+  it.each([
+    'https://YOUR_TENANT.example.com',
+    'https://idp.example.com/realms/{realm}',
+    'https://idp.example.com/<tenant-id>/v2.0',
+  ])('%s', (text) => {
+    expect(load(text, 's3cret')).toEqual(['identity_provider.client_id: looks like a placeholder. Write the real value.'])
+  })
+
+  it.each([
+    'https://my-tenant.example.com/todo',
+    'https://your-company.example.com',
+    'open-mcp-auth-proxy',
+    'your-company.example',
+    'replacement',
+    '1234.apps.googleusercontent.com',
+  ])('but not: %s', (text) => {
+    expect(load(text, text)).toEqual([])
+  })
 })

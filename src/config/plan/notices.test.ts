@@ -92,3 +92,16 @@ it.each([['0.0.0.0/0'], ['::/0'], ['10.0.0.0/8', '0.0.0.0/0']])(
     expect(noticesOf('memory', [REMOTE], { trusted_proxies: ['10.0.0.0/8', '::1'], session_key: { env: 'KEY' } })).toEqual([])
   },
 )
+
+it.each(['openid-configuration', 'oauth-authorization-server'])(
+  'says of an issuer that it is the address of metadata: %s',
+  (name) => {
+    const issuer = `https://idp.example.com/realms/a/.well-known/${name}`
+    const load = (issuers: string[], own?: string[]) =>
+      loadConfigValue({ issuers, servers: [{ ...REMOTE, issuers: own }] }, { env: {}, directory: '.', terminal: false }).notices
+    const notice = `issuer ${issuer}: this is the address of metadata. Write the \`issuer\` that it names, mostly https://idp.example.com/realms/a.`
+    expect(load([issuer])).toContain(notice)
+    expect(load(['https://idp.example.com'], [issuer])).toContain(notice)
+    expect(load(['https://idp.example.com/realms/a']).join()).not.toContain('metadata')
+  },
+)

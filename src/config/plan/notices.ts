@@ -25,6 +25,7 @@ export function createNotices(config: Config, namePlace: (path: string) => strin
     ...createStoreNotices(config),
     ...createIdentityNotices(config),
     ...config.issuers.flatMap(createIssuerNotices),
+    ...[config, ...config.servers].flatMap((part) => (part.issuers ?? []).flatMap(createMetadataNotices)),
     ...(config.broker?.token_exchange.issuers ?? []).flatMap(createIssuerNotices),
     ...createOperationNotices('access', config.access),
     ...config.servers.flatMap((server) => [
@@ -36,6 +37,13 @@ export function createNotices(config: Config, namePlace: (path: string) => strin
       ...(server.issuers ?? []).flatMap(createIssuerNotices),
     ]),
   ]
+}
+
+/** A URL that shows metadata in a browser looks like what is asked for. */
+function createMetadataNotices({ issuer }: IssuerConfig): string[] {
+  const [, start] = /^(.*)\/\.well-known\/(?:openid-configuration|oauth-authorization-server)\/?$/.exec(issuer) ?? []
+  if (start === undefined) return []
+  return [`issuer ${issuer}: this is the address of metadata. Write the \`issuer\` that it names, mostly ${start}.`]
 }
 
 const LITERAL =

@@ -46,6 +46,13 @@ const STORE_KEYS: Readonly<Record<string, string>> = {
   database: '`url`, as redis://host:port/number',
 }
 
+/** Keys at the top of files that MCP clients read: Claude and Cursor, VS Code. */
+const CLIENT_KEYS: ReadonlySet<string> = new Set(['mcpServers', 'mcp_servers', 'mcp'])
+const CLIENT_FILE: Mistake = {
+  reason: 'belongs to the configuration of an MCP client, not of this proxy',
+  fix: 'Write each server under `servers`, like { path: /mcp, upstream: { command: [npx, -y, some-mcp-server] } }; `env` goes into `upstream`. `open-mcp-auth-proxy init` asks for what else is needed.',
+}
+
 /** Keys by which other programs stop verifying certificates, without `_` and `-` and in lower case. */
 const UNVERIFIED =
   /^(?:(?:tls|ssl)?(?:insecure|insecureskipverify|skipverify|insecureskiptlsverify|skiptlsverify|verify|verifyssl|verifytls|noverify)|(?:tls)?rejectunauthorized)$/
@@ -59,6 +66,7 @@ export function explainForeignKey(at: ConfigPath, key: string): Mistake | undefi
     }
   const meant = findStoreKey(at, key)
   if (meant !== undefined) return { reason: 'is not a known key', fix: `Use ${meant} instead.` }
+  if (at.length === 0 && CLIENT_KEYS.has(key)) return CLIENT_FILE
   const ours = at.length === 0 && Object.hasOwn(GO_KEYS, key) ? GO_KEYS[key] : undefined
   if (ours === undefined) return undefined
   return { reason: 'belongs to the format of the Go proxy, which cannot be mixed with this one', fix: `Use ${ours} instead.` }

@@ -1,4 +1,4 @@
-import { ConfigError, type Mistake, problemAt, quote } from '../problem/problem.ts'
+import { ConfigError, type Mistake, problemAt } from '../problem/problem.ts'
 import { readBoundedText } from './bounded-file.ts'
 import { explainReadError, findReadFailure, type ReadFailure } from './read-failure.ts'
 import { readYaml, type YamlText } from './yaml-text.ts'
@@ -36,7 +36,7 @@ export function readConfigFile(file: string): string {
   try {
     return readBoundedText(file, MAX_BYTES)
   } catch (error) {
-    throw new ConfigError([problemAt([], describeUnreadable(file, error))])
+    throw new ConfigError([problemAt([], describeUnreadable(error))], file)
   }
 }
 
@@ -52,8 +52,8 @@ const FIXES: Readonly<Record<ReadFailure, string>> = {
   other: CHECK_PERMISSIONS,
 }
 
-function describeUnreadable(file: string, error: unknown): Mistake {
-  const reason = `the file ${quote(file)} cannot be read (${explainReadError(error)})`
+function describeUnreadable(error: unknown): Mistake {
+  const reason = `the file cannot be read (${explainReadError(error)})`
   return { reason, fix: FIXES[findReadFailure(error)] }
 }
 

@@ -7,7 +7,7 @@ import type { Config } from '../schema/schema.ts'
 import { readBoundedFile, readBoundedText } from './bounded-file.ts'
 import { type EgressEnvironment, NO_EGRESS_VARIABLES, readEgressEnvironment } from './egress-environment.ts'
 import { dropFinalLineBreak } from './final-line-break.ts'
-import { explainReadError } from './read-failure.ts'
+import { explainReadError, findReadFailure, type ReadFailure } from './read-failure.ts'
 
 /** Longest file that a configuration may refer to. */
 const MAX_BYTES = 1_048_576
@@ -133,10 +133,19 @@ function readWholeFile(file: string, source: ReferenceSource): Reading {
   }
 }
 
+const FIXES: Readonly<Record<ReadFailure, string>> = {
+  missing: 'Make the file, or correct its path.',
+  directory: 'Name a file in it.',
+  forbidden: 'Let the user that the proxy runs as read it.',
+  not_utf8: 'Save it as UTF-8.',
+  too_long: 'Check that it is the right file.',
+  other: 'Check its path and permissions.',
+}
+
 function describeUnreadable(file: string, path: string, error: unknown): Mistake {
   return {
     reason: `the file${nameFile(file, path)} cannot be read (${explainReadError(error)})`,
-    fix: 'Check its path and permissions.',
+    fix: FIXES[findReadFailure(error)],
   }
 }
 
