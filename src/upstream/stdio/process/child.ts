@@ -11,6 +11,7 @@ import { OutputReader } from './output-reader.ts'
 import { awaitSilence, escalate, signalGroup } from './process-group.ts'
 import type { ProcessEnd, ProcessHandlers, ServerProcess } from './server-process.ts'
 import { ChildLog } from './stderr-log.ts'
+import { waitForTurn } from './turn-share.ts'
 import type { Watchdog } from './watchdog.ts'
 
 /** Time that a process has to end after its input has ended, and once more after SIGTERM. */
@@ -173,7 +174,7 @@ export class Child implements ServerProcess {
     if (rest.length === 0) return
     this.pause()
     this.#process?.stdout?.unshift(rest)
-    setImmediate(() => this.resume())
+    waitForTurn(() => this.resume())
   }
 
   #createOutput(): OutputReader {

@@ -4,9 +4,8 @@ import { type ChildLine, readChildLine, readLongLine } from '../wire/child-messa
 import { formatError } from '../wire/json-responses.ts'
 import { LineReader } from './line-reader.ts'
 import type { ProcessHandlers } from './server-process.ts'
+import { findTurnMs } from './turn-share.ts'
 
-/** Lines that are no JSON take the longest: 64 KiB of short ones would keep all other requests waiting for a third of a second. */
-const MAX_TURN_MS = 5
 /** Characters of a line that are logged. */
 const MAX_NOTE_LENGTH = 500
 
@@ -46,7 +45,7 @@ export class OutputReader {
   /** @returns what has to wait for another turn of the event loop; empty as a rule */
   push(chunk: Buffer): Buffer {
     const { clock } = this.#options
-    const until = clock.monotonic() + MAX_TURN_MS
+    const until = clock.monotonic() + findTurnMs()
     return this.#lines.push(chunk, () => clock.monotonic() >= until)
   }
 
