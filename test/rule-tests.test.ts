@@ -259,6 +259,19 @@ servers:
     }
   })
 
+  it('says of a file that is missing where to read about cases, not how to write a configuration', async () => {
+    const { code, error } = await runCommand([
+      'rules',
+      'test',
+      join(directory, 'missing.yaml'),
+      '--config',
+      join(directory, 'config.yaml'),
+    ])
+    expect(code).toBe(2)
+    expect(error).toMatch(/missing\.yaml[\s\S]*no such file[\s\S]*docs\/authorization\.md/)
+    expect(error).not.toContain('init')
+  })
+
   it.each(['.inf', '1e400', '[1, { b: 9007199254740993 }]', '-9007199254740993'])(
     'refuses arguments that are not exact: %s',
     async (number) => {

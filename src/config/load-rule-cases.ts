@@ -28,7 +28,7 @@ export function loadRuleCases<T>(
   file: string,
   settle: (given: RuleCase, report: ReportCase) => T | undefined,
 ): readonly LoadedCase<T>[] {
-  return inFile(file, (text) =>
+  const load = (text: string) =>
     withPositions(text, (value, findPosition) => {
       const parsed = parsePartially(ruleCasesSchema, value)
       const problems = [...parsed.problems]
@@ -43,6 +43,8 @@ export function loadRuleCases<T>(
       })
       if (problems.length > 0) throw new ConfigError(problems)
       return loaded
-    }),
-  )
+    })
+  return inFile(file, load, NAME_CASES)
 }
+
+const NAME_CASES = 'Name an existing file with cases; docs/authorization.md shows what to write.'

@@ -62,6 +62,8 @@ function listDocumentedFields(): string[] {
   return cells.flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].map(([, field = '']) => field))
 }
 
+const OPENING = [{ kind: 'request', method: 'initialize', targetKind: undefined, target: undefined, id: '1' }] as const
+
 describe('the line of a request', () => {
   it('has the fields that the documentation lists, and no other', () => {
     const line = lineOf({
@@ -183,6 +185,7 @@ describe('the line of a request', () => {
   it.each([
     [{ status: 200, decision: 'permit' }, 'answered 200'],
     [{ status: 404, decision: 'permit' }, 'the MCP server answered 404'],
+    [{ status: 404, decision: 'permit', operations: OPENING }, 'the MCP server answered 404: check the path in `upstream`'],
     [{ status: 404, code: 'route_not_found' }, 'refused: route_not_found'],
     [{ status: 502, decision: 'permit', code: 'upstream_unreachable' }, 'refused: upstream_unreachable'],
     [{ status: 200, decision: 'permit', code: 'upstream_ended' }, 'failed after 200: upstream_ended'],

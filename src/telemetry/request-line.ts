@@ -41,10 +41,16 @@ function levelOf({ code, server, path }: RequestRecord): Level {
   return status === 500 ? 'error' : 'warn'
 }
 
+const OPENING: ReadonlySet<string> = new Set(['initialize', 'server/discover'])
+
 /** Says whose answer it is: what a permitted call gets is the MCP server's, and after a good status nothing can be refused any more. */
-function messageOf({ code, status, decision }: RequestRecord): string {
-  if (code === undefined)
-    return decision === 'permit' && status >= 400 ? `the MCP server answered ${status}` : `answered ${status}`
+function messageOf({ code, status, decision, operations }: RequestRecord): string {
+  if (code === undefined && decision === 'permit' && status >= 400) {
+    // A client begins with these, without an MCP session that could have ended.
+    const isPathWrong = status === 404 && operations.some(({ method }) => OPENING.has(method))
+    return `the MCP server answered ${status}${isPathWrong ? ': check the path in `upstream`' : ''}`
+  }
+  if (code === undefined) return `answered ${status}`
   if (code === 'client_gone') return 'the client closed the connection'
   return status >= 200 && status < 300 && decision === 'permit' ? `failed after ${status}: ${code}` : `refused: ${code}`
 }
@@ -156,7 +162,7 @@ function formatCause({ code, cause }: RequestRecord): string {
   const message = readMessage(cause)
   const inner = message.includes(behind) ? '' : `: ${behind}`
   const errno = (cause as NodeJS.ErrnoException).code
-  return `${errno && errno !== message ? `${errno} ` : ''}${message}${inner}`
+  return `${errno && !message.includes(errno) ? `${errno} ` : ''}${message}${inner}`
 }
 
 function quote(text: string, length = MAX_TEXT): string {

@@ -17,9 +17,13 @@ export function withPositions<T>(text: string, use: (value: unknown, findPositio
   }
 }
 
-/** Loads something from a file; the mistakes that come out know its name. */
-export function inFile<T>(file: string, use: (text: string) => T): T {
-  const text = readConfigFile(file)
+/**
+ * Loads something from a file; the mistakes that come out know its name.
+ *
+ * @param missing - what to do where there is no such file
+ */
+export function inFile<T>(file: string, use: (text: string) => T, missing = NAME_A_FILE): T {
+  const text = readConfigFile(file, missing)
   try {
     return use(text)
   } catch (error) {
@@ -32,29 +36,28 @@ export function inFile<T>(file: string, use: (text: string) => T): T {
  *
  * @throws ConfigError when it cannot be read
  */
-export function readConfigFile(file: string): string {
+export function readConfigFile(file: string, missing = NAME_A_FILE): string {
   try {
     return readBoundedText(file, MAX_BYTES)
   } catch (error) {
-    throw new ConfigError([problemAt([], describeUnreadable(error))], file)
+    throw new ConfigError([problemAt([], describeUnreadable(error, missing))], file)
   }
 }
 
 const NAME_A_FILE = 'Name an existing file. `open-mcp-auth-proxy init` writes a configuration.'
 const CHECK_PERMISSIONS = 'Check its path and permissions.'
 
-const FIXES: Readonly<Record<ReadFailure, string>> = {
-  missing: NAME_A_FILE,
-  directory: NAME_A_FILE,
+const FIXES: Readonly<Record<Exclude<ReadFailure, 'missing' | 'directory'>, string>> = {
   forbidden: CHECK_PERMISSIONS,
   not_utf8: 'Save it as UTF-8. An editor on Windows may have saved it as UTF-16 ("Unicode") or in another code page.',
   too_long: 'Check that it is the configuration.',
   other: CHECK_PERMISSIONS,
 }
 
-function describeUnreadable(error: unknown): Mistake {
+function describeUnreadable(error: unknown, missing: string): Mistake {
   const reason = `the file cannot be read (${explainReadError(error)})`
-  return { reason, fix: FIXES[findReadFailure(error)] }
+  const kind = findReadFailure(error)
+  return { reason, fix: kind === 'missing' || kind === 'directory' ? missing : FIXES[kind] }
 }
 
 function optionalPosition(position: { line: number; column: number } | undefined) {
