@@ -61,11 +61,13 @@ describe('the session seal', () => {
   })
 
   it('opens for as many sessions as there are, the first as well as the last', () => {
-    const many = Array.from({ length: 25_000 }, (_, index) => seal.seal(`s${index}`, 'mcp-session', 'files', principal()))
+    const alice = principal()
+    const many = Array.from({ length: 25_000 }, (_, index) => seal.seal(`s${index}`, 'mcp-session', 'files', alice))
     for (const index of [0, 12_345, 24_999, 0]) {
       expect(seal.open(many[index] ?? '', 'mcp-session', 'files', principal())).toBe(`s${index}`)
     }
-    for (const one of many) expect(seal.open(one, 'mcp-session', 'files', principal({ subject: 'mallory' }))).toBeUndefined()
+    const mallory = principal({ subject: 'mallory' })
+    expect(many.filter((one) => seal.open(one, 'mcp-session', 'files', mallory) !== undefined)).toEqual([])
   })
 })
 
