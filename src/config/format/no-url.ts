@@ -6,6 +6,8 @@ const PLACEHOLDER = /^https?:\/\/[^/]*(?:<[^<>/]*>|\{[^{}/]*\})/
 export function describeNoUrl(text: string): Mistake {
   if (PLACEHOLDER.test(text))
     return { reason: 'has a placeholder in place of a host name', fix: 'Write your own host name in its place.' }
+  if (/^[“”„‘’‚«»]/.test(text))
+    return { reason: 'begins with a typographic quote', fix: 'Write straight quotes (" or \'), or leave them out.' }
   return { reason: 'is not an absolute http or https URL', fix: 'Write the whole URL, for example https://example.com/path.' }
 }
 

@@ -126,7 +126,18 @@ function explainType(expected: string, written: unknown, at: ConfigPath, explain
   if (isSecretNode(explainer.root, node) && typeof written === 'string') return LITERAL_SECRET
   if (written === null) return { reason: 'is empty', fix: `Write a value, or leave the key out. ${meaning ?? ''}`.trim() }
   if (written === undefined) return { reason: 'is missing', fix: meaning === undefined ? 'Add it.' : `Add it: ${meaning}` }
-  return { reason: `expected ${nameExpected(expected)}, found ${nameType(written)}`, fix: explainExample(expected, written) }
+  return {
+    reason: `expected ${nameExpected(expected)}, found ${nameType(written)}`,
+    fix: `${explainExample(expected, written)}${listFewKeys(explainer.root, at)}`,
+  }
+}
+
+/** More of them would be a page. */
+const MAX_LISTED_KEYS = 12
+
+function listFewKeys(root: SchemaNode, at: ConfigPath): string {
+  const keys = listKnownKeys(root, at)
+  return keys.length === 0 || keys.length > MAX_LISTED_KEYS ? '' : ` Its keys: ${keys.join(', ')}.`
 }
 
 function isSecretNode(root: SchemaNode, node: SchemaNode | undefined): boolean {

@@ -32,6 +32,18 @@ const GO_KEYS: Readonly<Record<string, string>> = {
   protected_resource_metadata: '`issuers`, `audience` and `scopes` of the server',
 }
 
+/** Keys by which other programs say where or what an MCP server is. */
+const SERVER_KEYS: Readonly<Record<string, string>> = {
+  url: '`upstream`',
+  target: '`upstream`',
+  backend: '`upstream`',
+  endpoint: '`upstream`',
+  command: '`upstream.command`',
+  args: '`upstream.command`',
+  env: '`upstream.env`',
+  headers: '`upstream.headers`',
+}
+
 /** Keys by which other programs say where Redis is, and what says the same here. */
 const STORE_KEYS: Readonly<Record<string, string>> = {
   master: '`sentinel.master`',
@@ -64,12 +76,16 @@ export function explainForeignKey(at: ConfigPath, key: string): Mistake | undefi
       reason: 'is no key: certificates are always verified',
       fix: 'Name the authority that signed the certificate in `ca_file`, beside the URL or, for Redis, in `store.tls`.',
     }
-  const meant = findStoreKey(at, key)
+  const meant = findStoreKey(at, key) ?? findServerKey(at, key)
   if (meant !== undefined) return { reason: 'is not a known key', fix: `Use ${meant} instead.` }
   if (at.length === 0 && CLIENT_KEYS.has(key)) return CLIENT_FILE
   const ours = at.length === 0 && Object.hasOwn(GO_KEYS, key) ? GO_KEYS[key] : undefined
   if (ours === undefined) return undefined
   return { reason: 'belongs to the format of the Go proxy, which cannot be mixed with this one', fix: `Use ${ours} instead.` }
+}
+
+function findServerKey(at: ConfigPath, key: string): string | undefined {
+  return at.length === 2 && at[0] === 'servers' && Object.hasOwn(SERVER_KEYS, key) ? SERVER_KEYS[key] : undefined
 }
 
 function findStoreKey(at: ConfigPath, key: string): string | undefined {

@@ -140,6 +140,7 @@ function isLineStart(text: string, offset: number): boolean {
 function chooseMistake(error: YAMLError, rest: string, isAtLineStart: boolean): Mistake {
   const { code, message } = error
   if (code === 'DUPLICATE_KEY') return describeDuplicate(rest)
+  if (code === 'MULTILINE_IMPLICIT_KEY' && isWithoutColon(rest)) return NO_COLON
   if (code === 'MULTILINE_IMPLICIT_KEY') return isWithoutSpace(rest) ? NO_SPACE : INDENT
   if (code === 'UNEXPECTED_TOKEN' && isAtLineStart && isBehindValue(error)) return INDENT
   return BY_MESSAGE.find(([pattern]) => pattern.test(message))?.[1] ?? MISTAKES[code] ?? UNKNOWN
@@ -149,6 +150,12 @@ function describeDuplicate(rest: string): Mistake {
   // Words as our keys are: anything else may be a secret.
   const key = /^["']?([a-z][a-z_]{0,39})["']?\s*:/.exec(rest)?.[1]
   return { reason: `${key === undefined ? 'a key' : `the key \`${key}\``} is given twice`, fix: 'Remove one of the two.' }
+}
+
+/** `key value`: a key of ours, and something behind it on the same line. */
+function isWithoutColon(rest: string): boolean {
+  const [line = ''] = rest.split(/\r?\n/, 1)
+  return /^[a-z][a-z_]*[ \t]+\S/.test(line) && !/:(?:\s|$)/.test(line)
 }
 
 /** `key:value`, or with a no-break space, which is none to YAML. A URL has a colon of its own. */

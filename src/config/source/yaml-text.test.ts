@@ -30,6 +30,8 @@ describe('reading YAML', () => {
     ['servers:\n  - path: /a\n   upstream: x\n', /indentation/, 3],
     ['servers:\n  - path: /a\n     upstream: x\n', /second key begins within a value/, 2],
     ['servers:\n  - path: /a\n  issuers:\n    - x\n', /indentation/, 3],
+    ['public_url https://a.example\nlisten: 1\n', /a colon is missing/, 1],
+    ['a: 1\nservers:\n  - path /mcp\n    upstream: x\n', /a colon is missing/, 3],
     ['a: 1\nb 2\n', /colon is missing/, 2],
     ['a:\n\tb: 1\n', /tab/, 2],
     ['a: *unknown\n', /anchor/, 1],
