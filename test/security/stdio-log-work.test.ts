@@ -71,4 +71,15 @@ describe('a flood of lines', () => {
     expect(written.length).toBeLessThan(400)
     expect(looks).toBe(written.length)
   })
+
+  it('is read for some milliseconds in one turn of the event loop, and the rest in the next ones', () => {
+    let now = 0
+    const clock = { ...systemClock, monotonic: () => now++ }
+    const log = new ChildLog({ clock, onLine: () => undefined, secrets: [] })
+    let rest: Buffer = Buffer.from(Array.from({ length: 100 }, (_, i) => `line ${i}\n`).join(''))
+    let turns = 0
+    for (; rest.length > 0; turns++) rest = log.push(rest)
+    expect(turns).toBeGreaterThan(20)
+    expect(log.tail()).toBe(Array.from({ length: 10 }, (_, i) => `line ${90 + i}`).join('\n'))
+  })
 })

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { type Clock, systemClock } from '../../../core/clock.ts'
 import { createHeldMemory } from '../../../core/held-memory.ts'
 import { Child, type ChildHandlers } from './child.ts'
@@ -102,6 +102,18 @@ describe('a child', () => {
       expect(Math.max(...[...inOneTurn.values()].map(({ length }) => length))).toBeLessThan(20)
     },
   )
+
+  it('that writes many lines to its standard error keeps us from nothing else, and none is lost', async () => {
+    let now = 0
+    const { child, said } = run(
+      'all=$(seq 150); echo "$all" >&2; exec sleep 1000',
+      {},
+      { ...systemClock, monotonic: () => now++ },
+    )
+    await vi.waitUntil(() => said.length >= 150)
+    expect(said).toEqual(Array.from({ length: 150 }, (_, i) => String(i + 1)))
+    await child.end(0)
+  })
 
   it('that does not read is sent a thousand messages and no more, and one that has been ended none', async () => {
     const { child, ended } = run('exec sleep 1000')

@@ -1,5 +1,6 @@
 import type { Buffer } from 'node:buffer'
 import { type ChildProcess, spawn } from 'node:child_process'
+import type { Readable } from 'node:stream'
 import type { CancelTimer, Clock } from '../../../core/clock.ts'
 import { ProxyError } from '../../../core/errors.ts'
 import type { MemoryShare } from '../../../core/held-memory.ts'
@@ -37,6 +38,11 @@ export interface ChildOptions {
   readonly watchdog: Watchdog
   readonly onStderr: (line: string) => void
   readonly memory: MemoryShare
+}
+
+interface Pausable {
+  pause(): unknown
+  resume(): unknown
 }
 
 type State =
@@ -152,10 +158,11 @@ export class Child implements ServerProcess {
 
   #listen(child: ChildProcess): void {
     const output = this.#createOutput()
-    const read = this.#guard((chunk: Buffer) => this.#putBack(output.push(chunk)))
-    child.stdout?.on('data', read)
-    const log = this.#guard((chunk: Buffer) => this.#log.push(chunk))
-    child.stderr?.on('data', log)
+    const { stdout, stderr } = child
+    const read = this.#guard((chunk: Buffer) => putBack(stdout, output.push(chunk), this))
+    stdout?.on('data', read)
+    const log = this.#guard((chunk: Buffer) => putBack(stderr, this.#log.push(chunk)))
+    stderr?.on('data', log)
     child.stderr?.on('error', () => undefined)
     // A process with a broken pipe would leave requests without an answer (EPIPE: its input is no longer read).
     child.stdin?.on('error', ({ code = 'an error' }: NodeJS.ErrnoException) =>
@@ -167,14 +174,6 @@ export class Child implements ServerProcess {
       this.#exit = signal === null ? `exited with ${code}` : `was ended by ${signal}`
       this.#drain(child, output)
     })
-  }
-
-  /** Until the next turn of the event loop, nothing more is read either: the process waits in its turn. */
-  #putBack(rest: Buffer): void {
-    if (rest.length === 0) return
-    this.pause()
-    this.#process?.stdout?.unshift(rest)
-    waitForTurn(() => this.resume())
   }
 
   #createOutput(): OutputReader {
@@ -265,6 +264,18 @@ export class Child implements ServerProcess {
     const command = formatCommand(this.#options.plan.command)
     return new Error(`${command} ${what}${tail === '' ? '' : `; the last it wrote:\n${tail}`}`)
   }
+}
+
+/**
+ * Until the next turn of the event loop, nothing more is read either: the process waits in its turn.
+ *
+ * @param flow - of the stream, where others hold it up as well
+ */
+function putBack(stream: Readable | null, rest: Buffer, flow: Pausable | null = stream): void {
+  if (stream === null || rest.length === 0) return
+  flow?.pause()
+  stream.unshift(rest)
+  waitForTurn(() => flow?.resume())
 }
 
 /** The command for messages. Arguments may be secrets, so only their number is told. */

@@ -4,7 +4,7 @@ import { type ChildLine, readChildLine, readLongLine } from '../wire/child-messa
 import { formatError } from '../wire/json-responses.ts'
 import { LineReader } from './line-reader.ts'
 import type { ProcessHandlers } from './server-process.ts'
-import { findTurnMs } from './turn-share.ts'
+import { beginTurn } from './turn-share.ts'
 
 /** Characters of a line that are logged. */
 const MAX_NOTE_LENGTH = 500
@@ -44,9 +44,7 @@ export class OutputReader {
 
   /** @returns what has to wait for another turn of the event loop; empty as a rule */
   push(chunk: Buffer): Buffer {
-    const { clock } = this.#options
-    const until = clock.monotonic() + findTurnMs()
-    return this.#lines.push(chunk, () => clock.monotonic() >= until)
+    return this.#lines.push(chunk, beginTurn(this.#options.clock))
   }
 
   /** The output has ended. Its last line may lack a line break. */

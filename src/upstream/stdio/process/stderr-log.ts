@@ -1,6 +1,7 @@
 import type { Buffer } from 'node:buffer'
 import type { Clock } from '../../../core/clock.ts'
 import { LineReader } from './line-reader.ts'
+import { beginTurn } from './turn-share.ts'
 
 /** Lines that a process may write at once, and how many more each second. */
 const MAX_BURST_LINES = 200
@@ -57,8 +58,9 @@ export class ChildLog {
     this.#secrets = lines.filter((secret) => secret.length >= MIN_SECRET_LENGTH)
   }
 
-  push(chunk: Buffer): void {
-    this.#reader.push(chunk)
+  /** @returns what has to wait for another turn of the event loop; empty as a rule */
+  push(chunk: Buffer): Buffer {
+    return this.#reader.push(chunk, beginTurn(this.#clock))
   }
 
   end(): void {
