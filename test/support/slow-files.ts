@@ -1,5 +1,5 @@
 /**
- * Stories that take half a minute and more each: processes that are killed at every step, memory that is filled, browsers, waiting for
+ * Stories that take long, most of them half a minute and more: processes that are killed at every step, memory that is filled, browsers, waiting for
  * what a slow peer must not be able to do. `npm run test:slow` runs them, `npm test` does not, so that it stays a matter of minutes.
  */
 export const slowFiles: readonly string[] = [
@@ -35,6 +35,7 @@ export const slowFiles: readonly string[] = [
   'test/init.test.ts',
   'test/list-changed.test.ts',
   'test/list-filtering.test.ts',
+  'test/long-answers.test.ts',
   'test/mutation.test.ts',
   'test/own-account-sdk.test.ts',
   'test/own-account-tokens.test.ts',
@@ -53,6 +54,7 @@ export const slowFiles: readonly string[] = [
   'test/security/browser-fixation.test.ts',
   'test/security/delegation.test.ts',
   'test/security/explain.test.ts',
+  'test/security/held-bodies.test.ts',
   'test/security/http-headers.test.ts',
   'test/security/http-sse.test.ts',
   'test/security/identity-env.test.ts',
