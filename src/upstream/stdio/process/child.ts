@@ -40,11 +40,6 @@ export interface ChildOptions {
   readonly memory: MemoryShare
 }
 
-interface Pausable {
-  pause(): unknown
-  resume(): unknown
-}
-
 type State =
   | { readonly kind: 'running' }
   /** We have told it to end. */
@@ -195,15 +190,30 @@ export class Child implements ServerProcess {
   #drain(child: ChildProcess, output: OutputReader): void {
     // Everything that it has started ends with it, and closes its pipes by that.
     this.#signal('SIGKILL')
+    let isRead = false
     const { heard, closed } = awaitSilence(this.#options.clock, DRAIN, () => {
-      if (this.#state.kind === 'over') return
-      if (!this.isOver) this.#guard(() => output.end())()
+      if (isRead) return
+      isRead = true
+      // A stream that flows would give one piece alone.
+      const rest: Buffer | null = child.stdout?.removeAllListeners('data').pause().read() ?? null
       child.stdout?.destroy()
       child.stderr?.destroy()
-      this.#finish(undefined)
+      this.#readRest(rest, output)
     })
     child.stdout?.on('data', heard)
     child.once('close', closed)
+  }
+
+  /** What has arrived is read to its end, in as many turns as that takes. */
+  #readRest(rest: Buffer | null, output: OutputReader): void {
+    const read = this.#guard(() => {
+      const left = rest === null ? rest : output.push(rest)
+      if (left !== null && left.length > 0) return waitForTurn(() => this.#readRest(left, output))
+      output.end()
+      this.#finish(undefined)
+    })
+    if (!this.isOver) read()
+    if (this.isOver) this.#finish(undefined)
   }
 
   /** Contains an exception to the process whose output caused it. Uncaught, it would end the proxy. */
@@ -271,7 +281,7 @@ export class Child implements ServerProcess {
  *
  * @param flow - of the stream, where others hold it up as well
  */
-function putBack(stream: Readable | null, rest: Buffer, flow: Pausable | null = stream): void {
+function putBack(stream: Readable | null, rest: Buffer, flow: { pause(): unknown; resume(): unknown } | null = stream): void {
   if (stream === null || rest.length === 0) return
   flow?.pause()
   stream.unshift(rest)
