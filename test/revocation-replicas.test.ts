@@ -13,8 +13,8 @@ import { waitUntil } from './support/processes.ts'
 import { controlStream, type RecordingUpstream, startRecordingUpstream } from './support/recording-upstream.ts'
 import { hasRedisServer, type RedisServer, startRedisServer } from './support/redis-server.ts'
 import { startIssuer, type TestIssuer } from './support/tokens.ts'
+import { PROGRAMS } from './support/versions.ts'
 
-const program = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
 const scripted = fileURLToPath(new URL('./fixtures/stdio/scripted-server.mjs', import.meta.url))
 const PUBLIC = 'http://localhost:8080'
 const env = { ...process.env, ADMIN_TOKEN: randomBytes(32).toString('hex'), KEY: randomBytes(32).toString('base64') }
@@ -26,12 +26,12 @@ describe.skipIf(!hasRedisServer())('two processes that share Redis', { timeout: 
   let redis: RedisServer
   let issuer: TestIssuer
   let upstream: RecordingUpstream
-  let processes: { readonly child: ChildProcess; readonly file: string; readonly origin: string }[] = []
+  let processes: { readonly child: ChildProcess; readonly file: string; readonly program: string; readonly origin: string }[] = []
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'replicas-'))
     ;[redis, issuer, upstream] = await Promise.all([startRedisServer(), startIssuer(), startRecordingUpstream()])
-    processes = await Promise.all([0, 1].map(startProcess))
+    processes = await Promise.all(PROGRAMS.map(startProcess))
     for (const { origin } of processes)
       await waitUntil(async () => (await fetch(`${origin}/readyz`).catch(() => undefined))?.status === 200, 'it is ready', 30_000)
   }, 60_000)
@@ -42,7 +42,7 @@ describe.skipIf(!hasRedisServer())('two processes that share Redis', { timeout: 
     rmSync(folder, { recursive: true, force: true })
   })
 
-  async function startProcess() {
+  async function startProcess(program: string) {
     const [port, adminPort] = [await findFreePort(), await findFreePort()]
     const file = join(folder, `${port}.json`)
     const config = {
@@ -62,11 +62,13 @@ describe.skipIf(!hasRedisServer())('two processes that share Redis', { timeout: 
     return {
       child: spawn(process.execPath, [program, '--config', file], { env, stdio: 'ignore' }),
       file,
+      program,
       origin: `http://localhost:${port}`,
     }
   }
 
-  async function operate(file: string, ...words: string[]): Promise<number> {
+  async function operate(at: number, ...words: string[]): Promise<number> {
+    const { program = '', file = '' } = processes[at] ?? {}
     const child = spawn(process.execPath, [program, ...words, '--config', file], { env, stdio: 'ignore' })
     const [code] = await once(child, 'exit')
     return code as number
@@ -128,7 +130,7 @@ describe.skipIf(!hasRedisServer())('two processes that share Redis', { timeout: 
       response.setHeader('content-type', 'application/json')
       response.end('{"jsonrpc":"2.0","id":1,"result":{}}')
     })
-    expect(await operate(processes[0]?.file ?? '', 'users', 'revoke', 'alice')).toBe(0)
+    expect(await operate(0, 'users', 'revoke', 'alice')).toBe(0)
     for (const { origin } of processes)
       await waitUntil(async () => (await call(origin, alice)) === 401, 'it is refused', WITHIN_MS)
     await waitUntil(() => ofAlice.every(({ hasEnded }) => hasEnded), 'the streams have ended', WITHIN_MS)
@@ -159,12 +161,12 @@ describe.skipIf(!hasRedisServer())('two processes that share Redis', { timeout: 
   it('go on refusing them while Redis is away, and serve the others', async () => {
     const [carol, dave] = [await mint('carol'), await mint('dave')]
     for (const { origin } of processes) expect([await call(origin, carol), await call(origin, dave)]).toEqual([200, 200])
-    expect(await operate(processes[1]?.file ?? '', 'users', 'revoke', 'carol', '--block')).toBe(0)
+    expect(await operate(1, 'users', 'revoke', 'carol', '--block')).toBe(0)
     for (const { origin } of processes)
       await waitUntil(async () => (await call(origin, carol)) === 401, 'it is refused', WITHIN_MS)
     redis.freeze()
     for (const { origin } of processes) expect([await call(origin, carol), await call(origin, dave)]).toEqual([401, 200])
-    expect(await operate(processes[0]?.file ?? '', 'users', 'revoke', 'dave')).toBe(1)
+    expect(await operate(0, 'users', 'revoke', 'dave')).toBe(1)
     redis.thaw()
   })
 })

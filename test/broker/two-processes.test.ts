@@ -6,7 +6,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, request as forward, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type ExampleMcpServer, startMcpServer } from '../../demo/mcp-server.ts'
@@ -30,9 +29,9 @@ import { JWT_BEARER } from '../support/machine-stage.ts'
 import { waitUntil } from '../support/processes.ts'
 import { hasRedisServer, type RedisServer, startRedisServer } from '../support/redis-server.ts'
 import { startIssuer, type TestIssuer } from '../support/tokens.ts'
+import { PROGRAMS } from '../support/versions.ts'
 
 const [alice, bob] = SAMPLE_USERS
-const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 const AGENT_SECRET = 'secret-of-the-agent-0123456789'
 
 let identityProvider: AuthorizationServer
@@ -107,10 +106,10 @@ function story(chooseStore: () => Promise<object>): void {
       AGENT_SECRET,
       KEY: randomBytes(32).toString('base64'),
     }
-    const start = (port: number): ChildProcess => {
+    const start = (port: number, index: number): ChildProcess => {
       const file = join(folder, `${port}.json`)
       writeFileSync(file, JSON.stringify({ ...describeConfig(origin, store, keysFile), listen: { port } }))
-      return spawn(process.execPath, [program, '--config', file], { env, stdio: 'ignore' })
+      return spawn(process.execPath, [PROGRAMS[index] ?? '', '--config', file], { env, stdio: 'ignore' })
     }
     // At the same moment: with an empty store, too, they must agree on keys.
     processes = ports.map(start)

@@ -36,6 +36,8 @@ export interface ReplicaOptions {
   /** A configuration file that is there already, instead of one that is written. */
   readonly file?: string
   readonly env?: Readonly<Record<string, string>>
+  /** The command line, if not of this checkout. */
+  readonly program?: string | undefined
   /** A command that ends in the place of its arguments' command, such as `systemd-socket-activate`. */
   readonly through?: readonly string[]
   readonly stdio?: SpawnOptions['stdio']
@@ -60,7 +62,7 @@ export function startReplica(config: ConfigInput, options: ReplicaOptions = {}):
   const [command = '', ...parameters] = [
     ...(options.through ?? []),
     process.execPath,
-    program,
+    options.program ?? program,
     '--config',
     file,
     ...(options.flags ?? []),

@@ -5,6 +5,7 @@ import type { ConfigInput } from '../../../../src/config/schema/schema.ts'
 import { findFreePort } from '../../../support/free-port.ts'
 import { type RedisServer, startRedisServer } from '../../../support/redis-server.ts'
 import { startIssuer, type TestIssuer } from '../../../support/tokens.ts'
+import { PROGRAMS } from '../../../support/versions.ts'
 import { type Balancer, startHaproxy } from '../balancers.ts'
 import { type MirrorServer, startMirrorServer } from '../mirror-server.ts'
 import { type Replica, startReplica } from '../replica.ts'
@@ -52,7 +53,8 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
   const config = { ...adaptSample(origin, issuer.issuer, mirror.url, redis.url), ...changes }
   const start = (at: number, index: number) => {
     const listening = { ...config, listen: { port: at } }
-    return startReplica({ ...listening, ...configure(index, listening) }, { env: { BROKER_KEY: key, ...env(index) } })
+    const variables = { BROKER_KEY: key, ...env(index) }
+    return startReplica({ ...listening, ...configure(index, listening) }, { env: variables, program: PROGRAMS[index] })
   }
   const replicas = ports.map(start)
   await Promise.all(replicas.map((replica) => replica.waitUntilReady()))
