@@ -5,6 +5,7 @@ import { startIssuer } from '../test/support/tokens.ts'
 import { type Child, startChild } from './child.ts'
 import { measureAborts } from './limits/aborts.ts'
 import { measureClosedStreams } from './limits/closed-streams.ts'
+import { startImage } from './limits/image.ts'
 import type { Measured, Setting } from './limits/measured.ts'
 import { measureOversizedBodies } from './limits/oversized-bodies.ts'
 import { measureSlowHeaders } from './limits/slow-headers.ts'
@@ -17,7 +18,7 @@ import { mintTokens } from './workload.ts'
 
 /**
  * What the proxy bears: each run prints one line of JSON. Arguments name the runs (`R8`, `R9`, `R11`, `R12`, `R12-rules` where a rule looks at the arguments, `R12-audit` where their digest is recorded, `R13`, `R18`, `R21`); without any, all. Ends
- * with 1 when a run missed its target.
+ * with 1 when a run missed its target. With `LIMITS_IMAGE=FOLDER`, `R8` is about the image that `deploy/image/build.ts` wrote there.
  */
 
 const runs: Readonly<Record<string, (setting: Setting) => Promise<Measured>>> = {
@@ -40,7 +41,8 @@ const differences: Readonly<Record<string, Partial<ProxyArgument>>> = {
   'R12-audit': { auditFile: join(folder, 'audit.log') },
 }
 
-if (!existsSync(new URL('../dist/app.js', import.meta.url))) throw new Error('build first: npm run build')
+if (!process.env.LIMITS_IMAGE && !existsSync(new URL('../dist/app.js', import.meta.url)))
+  throw new Error('build first: npm run build')
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(runs)
 let missed = false
 for (const name of names) {
@@ -64,16 +66,18 @@ async function withSetting(
   const issuer = await startIssuer({ audience })
   const log = createLogSink()
   const started: Child[] = []
-  const start = async (...args: Parameters<typeof startChild>): Promise<Child> => {
-    const child = await startChild(...args)
+  const keep = async (starting: Promise<Child>): Promise<Child> => {
+    const child = await starting
     started.push(child)
     return child
   }
+  const start = (...args: Parameters<typeof startChild>): Promise<Child> => keep(startChild(...args))
   try {
     const tokens = await mintTokens(issuer, 100)
     const upstream = await start('upstream.ts')
     const argument = { upstreamPort: upstream.port, issuer: issuer.issuer, ...difference }
-    const proxy = await start('proxy.ts', { argument, output: log.descriptor })
+    const image = process.env.LIMITS_IMAGE
+    const proxy = await (image ? keep(startImage(image, argument)) : start('proxy.ts', { argument, output: log.descriptor }))
     return await run({
       upstream,
       proxy,

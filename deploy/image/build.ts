@@ -1,9 +1,21 @@
-// Builds the container image without a container engine, as an OCI layout and as a root file system: the C library of Debian, the Node of
+// Builds the container image without a container engine, as an OCI layout and as a root file system: the C library and jemalloc of Debian, the Node of
 // npm's `node` package, and the packed package with what it needs. The same sources and packages make the same bytes.
 //   node deploy/image/build.ts FOLDER
 // Needs Debian or Ubuntu (apt-get, dpkg-deb), GNU tar and gzip. `tar -C FOLDER/oci -c . | docker load` brings the image into an engine.
 import { execFileSync } from 'node:child_process'
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join, resolve } from 'node:path'
 import { IMAGE } from './image-config.ts'
 import { createLayer, type Layer, writeLayout } from './oci-layout.ts'
@@ -13,8 +25,8 @@ const [folder] = process.argv.slice(2)
 if (folder === undefined) throw new Error('name a folder: node deploy/image/build.ts FOLDER')
 const out = resolve(folder)
 
-/** What Node is linked against. */
-const LIBRARIES = ['libc6', 'libgcc-s1', 'libstdc++6']
+/** What Node is linked against, and the allocator that takes the place of the C library's. */
+const LIBRARIES = ['libc6', 'libgcc-s1', 'libjemalloc2', 'libstdc++6']
 
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' }
 
@@ -43,11 +55,9 @@ function layer(name: string, stage: (target: string) => void, owned: readonly st
 }
 
 function stageSystem(target: string): void {
-  const packages = join(out, 'packages')
-  mkdirSync(packages)
-  // By its own name for the download: apt drops root's rights for it otherwise, and cannot write here.
-  run('apt-get', ['-o', 'APT::Sandbox::User=root', 'download', ...LIBRARIES], packages)
-  for (const file of readdirSync(packages).sort()) run('dpkg-deb', ['--extract', join(packages, file), target], out)
+  extractPackages(target, LIBRARIES)
+  // GCC's libraries have their licence in a package that is named after its version.
+  extractPackages(target, [readlinkSync(join(target, 'usr/share/doc/libgcc-s1'))])
   dropUnused(target)
   const write = (path: string, text: string): void => {
     mkdirSync(join(target, path, '..'), { recursive: true })
@@ -60,6 +70,13 @@ function stageSystem(target: string): void {
     mkdirSync(join(target, path), { recursive: true })
   chmodSync(join(target, 'tmp'), 0o1777)
   chmodSync(join(target, IMAGE.state), 0o700)
+}
+
+function extractPackages(target: string, names: readonly string[]): void {
+  const packages = mkdtempSync(join(out, 'packages-'))
+  // By its own name for the download: apt drops root's rights for it otherwise, and cannot write here.
+  run('apt-get', ['-o', 'APT::Sandbox::User=root', 'download', ...names], packages)
+  for (const file of readdirSync(packages).sort()) run('dpkg-deb', ['--extract', join(packages, file), target], out)
 }
 
 /** Character sets other than UTF-8, and what records calls of libraries. The licences stay. */

@@ -89,6 +89,7 @@ function createConfig(layers: readonly Layer[], { created, architecture, version
     config: {
       User: `${image.user}:${image.user}`,
       ExposedPorts: { [`${image.port}/tcp`]: {} },
+      Env: Object.entries(image.env).map(([name, value]) => `${name}=${value}`),
       Entrypoint: image.entrypoint,
       Cmd: image.command,
       Volumes: { [image.state]: {} },

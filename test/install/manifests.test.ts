@@ -1,11 +1,12 @@
 // What deploy/ has for Kubernetes, systemd and Compose, checked by the programs that read it.
 import { execFile, spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, describe, expect, it } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
+import { IMAGE } from '../../deploy/image/image-config.ts'
 import { parseArguments } from '../../src/cli/arguments.ts'
 import { loadConfigText } from '../../src/config/load.ts'
 import { findProgram } from '../interop/programs.ts'
@@ -323,6 +324,17 @@ describe.skipIf(!hasSystemd)('the systemd unit', () => {
     expect(stdout + stderr).toBe('')
   })
 
+  it('takes a drop-in with the allocator of the image', async () => {
+    const file = join(folder, 'open-mcp-auth-proxy.service')
+    writeFileSync(file, text.replace('/usr/local/bin/open-mcp-auth-proxy', join(root, 'bin/open-mcp-auth-proxy.cjs')))
+    mkdirSync(`${file}.d`)
+    cpSync(join(root, 'deploy/systemd/jemalloc.conf'), `${file}.d/jemalloc.conf`)
+    const { stdout, stderr } = await execute('systemd-analyze', ['verify', file])
+    expect(stdout + stderr).toBe('')
+    const variables = [...read('deploy/systemd/jemalloc.conf').matchAll(/^Environment=(\w+)=(.*)$/gm)]
+    expect(Object.fromEntries(variables.map(([, name, value]) => [name, value]))).toEqual(IMAGE.env)
+  })
+
   it('exposes little: under 2 of 10', async () => {
     const file = join(root, 'deploy/systemd/open-mcp-auth-proxy.service')
     const { stdout } = await execute('systemd-analyze', ['security', '--offline=true', '--threshold=20', '--no-pager', file])
@@ -330,8 +342,10 @@ describe.skipIf(!hasSystemd)('the systemd unit', () => {
   })
 
   it('starts the proxy with flags that it knows, and lets it drain', () => {
-    const [, ...argv] = command.split(' ')
-    expect(parseArguments(argv).command).toBe('serve')
+    const [, flags = '', argv = ''] =
+      /^\/usr\/bin\/env node (.*) \/usr\/local\/bin\/open-mcp-auth-proxy (.*)$/.exec(command) ?? []
+    expect(flags.split(' ')).toEqual(IMAGE.entrypoint.slice(1, -1))
+    expect(parseArguments(argv.split(' ')).command).toBe('serve')
     expect(Number(/^TimeoutStopSec=(\d+)$/m.exec(text)?.[1])).toBeGreaterThan(30)
     expect(text).toContain('\nRestartPreventExitStatus=2\n')
   })

@@ -10,11 +10,12 @@ export interface Contained {
   readonly pid: number
   readonly written: { output: string; error: string }
   readonly exit: Promise<number | null>
+  /** Does nothing once it has ended. */
   stop(signal: NodeJS.Signals): void
 }
 
 /**
- * Runs a program in a root file system: read-only, as the image's user, without capabilities, as the first process of its namespace, on the
+ * Runs a program in a root file system: read-only, as the image's user, with its variables and without capabilities, as the first process of its namespace, on the
  * network of this machine. Needs root.
  */
 export async function runContained(
@@ -34,7 +35,7 @@ export async function runContained(
     ...devices,
     'mount -t proc proc "$R/proc"',
     'mount -o remount,ro,bind "$R"',
-    `exec setpriv --no-new-privs chroot --userspec=${image.user}:${image.user} --groups=${image.user} "$R" "$@"`,
+    `exec setpriv --no-new-privs env ${formatVariables(image.env)} chroot --userspec=${image.user}:${image.user} --groups=${image.user} "$R" "$@"`,
   ].join(' && ')
   const child = spawn('unshare', ['--mount', '--pid', '--fork', '--kill-child', 'sh', '-c', script, 'sh', ...argv], {
     env: { PATH: process.env.PATH, R: rootfs, ...env },
@@ -49,7 +50,14 @@ export async function runContained(
   })
   const exit = once(child, 'close').then(([code]) => code as number | null)
   const pid = await findInner(child)
-  return { pid, written, exit, stop: (signal) => void process.kill(pid, signal) }
+  return { pid, written, exit, stop: (signal) => void (child.exitCode === null && process.kill(pid, signal)) }
+}
+
+/** For `env`, so that only `chroot` has them beside the program: this machine may lack what they name. */
+function formatVariables(variables: Readonly<Record<string, string>>): string {
+  return Object.entries(variables)
+    .map(([name, value]) => `'${name}=${value}'`)
+    .join(' ')
 }
 
 /** The one child of `unshare`. */
