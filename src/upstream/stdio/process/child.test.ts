@@ -103,6 +103,24 @@ describe('a child', () => {
     },
   )
 
+  it('that exits before slow clients have read is read to its end, also where each message is for another slow client', async () => {
+    // A short piece, then two of 64 KiB: one that our buffer takes, and one that waits in the pipe.
+    const line = `printf '{"jsonrpc":"2.0","method":"%0100d"}\\n' $i`
+    const script = `i=0; ${line}; all=$(for i in $(seq 880); do ${line}; done); echo 'has begun' >&2; read line; echo "$all"`
+    const heard: number[] = []
+    const { child, ended, said } = run(script, {
+      message: ({ method }) => {
+        heard.push(Number(method))
+        child.pause()
+      },
+    })
+    child.pause()
+    await vi.waitUntil(() => said.length > 0)
+    child.write(notification)
+    await ended
+    expect(heard).toEqual(Array.from({ length: 881 }, (_, i) => i))
+  })
+
   it('that writes many lines to its standard error keeps us from nothing else, and none is lost', async () => {
     let now = 0
     const { child, said } = run(

@@ -94,13 +94,12 @@ export class Child implements ServerProcess {
       })
   }
 
+  /** What a process that has exited leaves is read without regard to slow clients, as Node does then: nothing more will come. */
   pause(): void {
     this.#pauses++
-    // Also where it is paused already: Node resumes it when the process exits.
-    this.#process?.stdout?.pause()
+    if (this.#exit === '') this.#process?.stdout?.pause()
   }
 
-  /** What a process that has exited leaves is read without regard to slow clients, as Node does then: nothing more will come. */
   resume(): void {
     this.#pauses--
     if (this.#pauses === 0 || this.#exit !== '') this.#process?.stdout?.resume()
@@ -284,6 +283,8 @@ export class Child implements ServerProcess {
 function putBack(stream: Readable | null, rest: Buffer, flow: { pause(): unknown; resume(): unknown } | null = stream): void {
   if (stream === null || rest.length === 0) return
   flow?.pause()
+  // Also of a process that has exited.
+  stream.pause()
   stream.unshift(rest)
   waitForTurn(() => flow?.resume())
 }
