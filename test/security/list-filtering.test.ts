@@ -237,6 +237,17 @@ describe('what hides a list from the filter', () => {
   )
 
   it.each([
+    ['of an item', 'data: {"id":1,"result":{"tools":[{"name":"sec\ndata: ret"},{"name":"echo"}]}}\n\n'],
+    ['of an item, before a blank', 'data: {"id":1,"result":{"prompts":[{"name":"secret\rdata:  all"}]}}\n\n'],
+    ['of the list', 'data: {"id":1,"result":{"to\ndata: ols":[{"name":"secret"}]}}\n\n'],
+    ['of the list, as an escape', 'data: {"id":1,"result":{"to\\u006\r\ndata: fls":[{"name":"secret"}]}}\n\n'],
+  ])('is no line that ends in the middle of a name %s: some readers put nothing between lines', async (_w, event) => {
+    const received = await ask(events(event)).then(textOf, String)
+    expect(received).toContain('ended in the middle')
+    expect(received).not.toMatch(/secret|ret"|all"|ls"/)
+  })
+
+  it.each([
     'Notifications/Resources/Updated',
     'notifications/resources/updated ',
     'notification\u017f/resources/updated',

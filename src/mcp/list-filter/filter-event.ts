@@ -46,13 +46,24 @@ export function filterEvent(bytes: Buffer, visibility: Visibility, isFirst = fal
       data.map((line) => trimBlanks(text.slice(findValue(text, line), line.end))),
       visibility,
     )
+  const isJoined = hasMessage && data.length > 1 && mayHoldHiddenOnLines(content)
   const edits = hasMessage ? findHidden(content, visibility) : []
   if (edits === undefined) return undefined
   // Simple readers parse each line by itself, and one of several may be a message of its own, with other items.
-  if (hasMessage && data.length > 1 && mayHoldHidden(content))
-    return Buffer.from(mark + joinData(text, lines, applyEdits(content, edits)))
+  if (isJoined) return Buffer.from(mark + joinData(text, lines, applyEdits(content, edits)))
   const [line] = data
   return line === undefined || edits.length === 0 ? bytes : editLine(bytes, findBytes(bytes, text, line), content, edits)
+}
+
+/**
+ * Whether lines may hold what is hidden, for readers that put a line end between them and for those that put nothing.
+ *
+ * @throws ProxyError where it matters which: a line that ends in the middle of a string
+ */
+function mayHoldHiddenOnLines(content: string): boolean {
+  if (!mayHoldHidden(content) && !mayHoldHidden(content.replaceAll('\n', ''))) return false
+  if (parseMessage(content) === undefined) throw refuse('a message on several lines that together are no JSON')
+  return true
 }
 
 /** So long a line is decoded by itself: V8 reads a part of another text more slowly, and it is read letter by letter. */
