@@ -3,6 +3,7 @@ import { findAddressLiteral } from '../../core/addresses.ts'
 import type { HostPattern } from '../../core/plan/egress-plan.ts'
 import { type Mistake, quote } from '../problem/problem.ts'
 import { findHostMistake, findNetworkMistake } from './formats.ts'
+import { AMBIGUOUS_ADDRESS, isAmbiguousAddress } from './written-address.ts'
 
 /** The URL of an egress proxy, as variables and files have it. */
 export interface ProxyUrl {
@@ -33,6 +34,7 @@ export function parseProxyUrl(text: string): Parsed<ProxyUrl> {
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
     return { mistake: { reason: 'has more than scheme, credentials, host and port', fix: FIX } }
   }
+  if (isAmbiguousAddress(text)) return { mistake: AMBIGUOUS_ADDRESS }
   const credentials = decodeCredentials(url)
   if (credentials === null)
     return {
@@ -108,16 +110,11 @@ function parseNetwork(text: string): Parsed<HostPattern> {
 function parseName(text: string, includes: 'itself' | 'subdomains' | 'both'): Parsed<HostPattern> {
   const host = text.replace(/\.(?=$|:)/, '')
   const url = host.startsWith('*') || findHostMistake(host) ? null : URL.parse(`http://${text}`)
-  if (url === null || isAbridged(host, url)) {
+  if (url === null || isAmbiguousAddress(host)) {
     const fix = 'Write hosts like example.com, .example.com, example.com:8443, 192.0.2.7, 10.0.0.0/8 or [2001:db8::7]:8443.'
     return { mistake: { reason: `${quote(text)} is not a host`, fix } }
   }
   const name = findAddressLiteral(url.hostname) ?? url.hostname.replace(/\.$/, '')
   const port = /:(\d+)$/.exec(text.replace(/^\[.*\]/, ''))?.[1]
   return { value: { kind: 'name', name, includes: isIP(name) === 0 ? includes : 'itself', port: port && String(Number(port)) } }
-}
-
-/** Whether a parser makes an address of what is none: `192.168.` is meant for a network, and would be `192.0.0.168`. */
-function isAbridged(host: string, { hostname }: URL): boolean {
-  return isIP(hostname) === 4 && hostname !== host.replace(/:\d+$/, '')
 }

@@ -51,8 +51,17 @@ const cases: readonly [find: MistakeFinder, good: readonly string[], bad: readon
   ],
   [
     findUpstreamUrlMistake,
-    ['http://127.0.0.1:8000/mcp', 'http://0.0.0.0/', 'http://127.1/mcp', 'http://2130706433/', 'http://010.example.com/mcp'],
-    ['http://010.0.0.1:8000/mcp', 'http://10.0.0.01/mcp', 'HTTP://0X7F.1/mcp', 'http://0x7f000001/'],
+    ['http://127.0.0.1:8000/mcp', 'http://0.0.0.0/', 'http://127.0.0.1./mcp', 'http://010.example.com/mcp', 'http://[::1]:8000/'],
+    [
+      'http://127.1/mcp',
+      'http://2130706433/',
+      'http://192.168/mcp',
+      './run/mcp.sock',
+      'http://010.0.0.1:8000/mcp',
+      'http://10.0.0.01/mcp',
+      'HTTP://0X7F.1/mcp',
+      'http://0x7f000001/',
+    ],
   ],
   [
     findIssuerMistake,

@@ -3,6 +3,7 @@ import { createAddressList, isNetwork } from '../../core/address-list.ts'
 import { isScopeToken } from '../../core/scope-token.ts'
 import { hideBehindName, type Mistake, quote } from '../problem/problem.ts'
 import { describeNoUrl, findCommandMistake } from './no-url.ts'
+import { AMBIGUOUS_ADDRESS, isAmbiguousAddress } from './written-address.ts'
 
 /** Finds what is wrong with a text; undefined when nothing is. */
 export type MistakeFinder = (text: string) => Mistake | undefined
@@ -38,23 +39,11 @@ export function findUrlMistake(text: string): Mistake | undefined {
     }
   }
   if (text.includes('#')) return { reason: 'has a fragment', fix: 'Leave out everything from the # on.' }
-  if (isAmbiguousAddress(text, url)) {
-    return {
-      reason: `has an address that some programs take for ${url.hostname}, and others do not`,
-      fix: 'Write it in decimal, without leading zeros.',
-    }
-  }
-  return undefined
-}
-
-/** Whether a number of an address is octal or hexadecimal, or of other digits: `010.0.0.1` is `8.0.0.1` to us, and `10.0.0.1` to its author. */
-function isAmbiguousAddress(text: string, { hostname }: URL): boolean {
-  const written = /^https?:\/\/([^/?#:]*)/i.exec(text)?.[1] ?? ''
-  return isIP(hostname) === 4 && !/^(?:(?:0|[1-9]\d*)(?:\.|$))+$/.test(written)
+  return isAmbiguousAddress(text) ? AMBIGUOUS_ADDRESS : undefined
 }
 
 /** A Unix socket where a URL belongs: as Docker, as libraries and as nginx write it, and its mere path. */
-const SOCKET_URL = /^(?:(?:https?\+)?unix:|https?:\/\/unix:\/|\/.*\.sock(?:et)?$)/i
+const SOCKET_URL = /^(?:(?:https?\+)?unix:|https?:\/\/unix:\/|\.{0,2}\/.*\.sock(?:et)?$)/i
 
 /** The URL of an MCP server. */
 export function findUpstreamUrlMistake(text: string): Mistake | undefined {
@@ -141,6 +130,7 @@ function findRedisFault(text: string): string | undefined {
   if (authority === '' || authority.startsWith(':')) return 'names no host'
   if (/:\d*$/.test(authority.replace(/^\[.*\]/, '')) && !URL.canParse(text)) return 'has a port that is none (0 to 65535)'
   if (!URL.canParse(text) || new URL(text).hostname === '') return 'has a host that is none'
+  if (isAmbiguousAddress(text)) return AMBIGUOUS_ADDRESS.reason
   return /^(\/\d{0,5})?$/.test(path) ? undefined : 'has a path that is no number of a database'
 }
 
