@@ -16,8 +16,8 @@ export interface MemoryShare {
 export const UNACCOUNTED: MemoryShare = { take: () => true, give: () => undefined }
 
 /**
- * The account of the memory for stdio servers: messages that wait to be read, incomplete lines, and events for clients that resume. Answers of
- * any server that are held until they can be filtered are accounted here as well. Request bodies that are still being received have another account (`http/body-room.ts`), where requests wait for memory. What is accounted here has
+ * The account of the memory for stdio servers: messages that wait to be read, incomplete lines, and events for clients that resume. Of
+ * any server, answers that are held until they can be filtered are accounted here as well, and arguments of calls whose streams may be decided anew. Request bodies that are still being received have another account (`http/body-room.ts`), where requests wait for memory. What is accounted here has
  * been accepted already, so without memory it is refused or dropped.
  */
 export interface HeldMemory {

@@ -53,7 +53,7 @@ export const limits = z
     held_bytes: whole(1_048_576, 17_179_869_184)
       .default(268_435_456)
       .describe(
-        'Memory, in bytes, for what is held between clients and MCP servers, mostly processes: messages that wait for either to read, long lines that are not complete, events that are kept for clients that come back, and answers over 64 KiB of any server that are held until their lists are filtered. One user gets at most a quarter of it, one server half, but always one message; of the quarter, kept events get half.',
+        'Memory, in bytes, for what is held between clients and MCP servers, mostly processes: messages that wait for either to read, long lines that are not complete, events that are kept for clients that come back, answers over 64 KiB of any server that are held until their lists are filtered, and, while an event stream answers a call of more than 64 KiB, the arguments that a rule looked at: a stream without room for them ends at the next reload or revocation. One user gets at most a quarter of it, one server half, but always one message; of the quarter, kept events get half.',
       ),
     json_depth: whole(8, 512).default(128).describe('Maximum nesting depth of a request body.'),
     batch_members: whole(1, 10_000).default(50).describe('Maximum number of messages in a batch (2025-03-26 only).'),
