@@ -46,27 +46,7 @@ describe('the reason of a refusal', () => {
     const decision = decide(rules({ method: operation.method, deny: true }), alice, [operation])
     expect(decision).toMatchObject({ reason: `"${'m'.repeat(64)}" "${'n'.repeat(128)}": rules[0]: the rule denies it` })
   })
-})
 
-describe('an explanation says of scopes', () => {
-  const plan = createPolicyPlan({ baseScopes: ['base'], rules: [{ tool: 't', scopes: ['z', 'y'] }] })
-
-  it('which are missing, and where none is', () => {
-    expect(explain(plan, alice, callTool('t')).map(({ check, outcome, detail }) => [check, outcome, detail])).toEqual([
-      ['scopes', 'holds', ''],
-      ['rules[0]', 'fails', 'missing y z'],
-    ])
-  })
-
-  it('which are missing of a rule that hides', () => {
-    const hiding = rules({ tool: 't', scopes: ['z', 'y'], onDeny: 'hide' })
-    expect(explain(hiding, alice, callTool('t'))).toEqual([
-      expect.objectContaining({ check: 'rules[0]', outcome: 'fails', detail: 'missing y z' }),
-    ])
-  })
-})
-
-describe('the reason of a refusal', () => {
   it('names all operations and scopes of a request, and is cut where that is long', () => {
     const plan = createPolicyPlan({ baseScopes: ['a', 'b'] })
     expect(decide(plan, alice, [callTool('t'), request('ping')])).toMatchObject({
@@ -88,6 +68,24 @@ describe('the reason of a refusal', () => {
   it('says that groups are not known where one of several entries asks for them', () => {
     const plan = createPolicyPlan(accessOf({ groups: ['a'], tools: ['t'] }, { who: "principal.subject == 'bob'", tools: ['t'] }))
     expect(decide(plan, lost, [callTool('t')])).toMatchObject({ reason: expect.stringContaining('there are too many') })
+  })
+})
+
+describe('an explanation says of scopes', () => {
+  const plan = createPolicyPlan({ baseScopes: ['base'], rules: [{ tool: 't', scopes: ['z', 'y'] }] })
+
+  it('which are missing, and where none is', () => {
+    expect(explain(plan, alice, callTool('t')).map(({ check, outcome, detail }) => [check, outcome, detail])).toEqual([
+      ['scopes', 'holds', ''],
+      ['rules[0]', 'fails', 'missing y z'],
+    ])
+  })
+
+  it('which are missing of a rule that hides', () => {
+    const hiding = rules({ tool: 't', scopes: ['z', 'y'], onDeny: 'hide' })
+    expect(explain(hiding, alice, callTool('t'))).toEqual([
+      expect.objectContaining({ check: 'rules[0]', outcome: 'fails', detail: 'missing y z' }),
+    ])
   })
 })
 
