@@ -24,6 +24,11 @@ export interface PlaceDemand {
   readonly expiresAfterMs: number
 }
 
+/** Those of the demands that are for places. */
+export function listPlaces(demands: readonly Demand[]): readonly PlaceDemand[] {
+  return demands.filter((demand) => demand.kind === 'place')
+}
+
 /** The demand that was not met; of several the one that cannot be met for longest, so that a wait is not followed by another one. */
 export interface Shortage {
   readonly index: number

@@ -1,7 +1,7 @@
 import { BoundedMap } from '../core/bounded-map.ts'
 import { type Call, withoutLongBody } from '../core/call.ts'
 import type { Clock } from '../core/clock.ts'
-import type { Counters, PlaceDemand, Shortage } from '../core/counters.ts'
+import { type Counters, listPlaces, type PlaceDemand, type Shortage } from '../core/counters.ts'
 import { ProxyError, type ReasonOf } from '../core/errors.ts'
 import type { RateLimitPlan } from '../core/plan/rate-limit-plan.ts'
 import type { Admission, RateLimits } from '../core/rate-limits.ts'
@@ -20,7 +20,7 @@ export function createRateLimiter(counters: Counters, clock: Clock): RateLimiter
   const running: RunningCalls = new Set()
   const stop = clock.every(RENEW_EVERY_MS, () => {
     for (const limited of running) {
-      counters.hold(listPlaces(limited))
+      counters.hold(listLimitedPlaces(limited))
       for (const { keepName } of limited) keepName?.()
     }
   })
@@ -40,8 +40,8 @@ export function createRateLimiter(counters: Counters, clock: Clock): RateLimiter
 /** What calls that have places asked for. */
 type RunningCalls = Set<readonly LimitedDemand[]>
 
-function listPlaces(limited: readonly LimitedDemand[]): readonly PlaceDemand[] {
-  return limited.flatMap(({ demand }) => (demand.kind === 'place' ? [demand] : []))
+function listLimitedPlaces(limited: readonly LimitedDemand[]): readonly PlaceDemand[] {
+  return listPlaces(limited.map(({ demand }) => demand))
 }
 
 function createRateLimits(
@@ -51,7 +51,7 @@ function createRateLimits(
   running: RunningCalls,
 ): RateLimits {
   const hold = (call: Call, limited: readonly LimitedDemand[]): Admission => {
-    const places = listPlaces(limited)
+    const places = listLimitedPlaces(limited)
     if (places.length > 0) running.add(limited)
     if (call.mcpSessionId !== undefined) sessions.use(call, call.mcpSessionId)
     const release = (): void => {

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts'
-import type { Counters, Demand, PlaceDemand, Shortage } from '../core/counters.ts'
+import { type Counters, type Demand, listPlaces, type Shortage } from '../core/counters.ts'
 import type { StoreCounters } from '../core/store-counters.ts'
 
 /** A call does not wait longer to be counted. */
@@ -88,8 +88,4 @@ async function takeInTime(
 function giveBack(store: StoreCounters, taken: Promise<Shortage | undefined>, demands: readonly Demand[]): void {
   const places = listPlaces(demands)
   taken.then((shortage) => (shortage === undefined && places.length > 0 ? store.release(places) : undefined)).catch(() => {})
-}
-
-function listPlaces(demands: readonly Demand[]): readonly PlaceDemand[] {
-  return demands.filter((demand) => demand.kind === 'place')
 }
